@@ -1,0 +1,3 @@
+"""iamledger: an event-sourced identity ledger."""
+
+__version__ = "0.1.0"

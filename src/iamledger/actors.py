@@ -1,0 +1,61 @@
+"""Who acts. It is recorded with every event."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from iamledger.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOperator:
+    """Whoever runs a command on a machine that can reach the database: operating system user and database user."""
+
+    os_user: str
+    database_user: str
+
+    def told(self) -> dict[str, Any]:
+        """The form in which an event's context names the actor."""
+        return {"type": "LocalOperator", "os_user": self.os_user, "database_user": self.database_user}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user or role that was authenticated, or that a local operator speaks for."""
+
+    arn: str
+    unique_id: str
+    authenticated: bool
+    access_key_id: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The form in which an event's context names the actor."""
+        told = {"type": "Principal", "arn": self.arn, "unique_id": self.unique_id, "authenticated": self.authenticated}
+        return told if self.access_key_id is None else {**told, "access_key_id": self.access_key_id}
+
+
+Actor = LocalOperator | Principal
+
+
+def local_operator(connection: Connection) -> LocalOperator:
+    """The operator of this process. Under sudo, who called it is told too."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    behind = os.environ.get("SUDO_USER")
+    if behind and behind != name and os.geteuid() == 0:
+        name = f"{name} (sudo by {behind})"
+    return LocalOperator(name, connection.info.user)
+
+
+def shown(actor: dict[str, Any] | None) -> str:
+    """An actor of an event's context, for people."""
+    if not actor:
+        return "-"
+    if actor.get("type") == "LocalOperator":
+        return str(actor.get("os_user"))
+    return str(actor.get("arn") or actor.get("type"))

@@ -1,0 +1,178 @@
+"""Binds a decision to what it was asked: finds its nouns' events, folds them, and calls it.
+
+What a parameter is told by its annotation: a noun (or several, or one that may be left out), a new id, a count of rows, the
+quotas, the time; everything else is a wish of the caller.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
+
+from iamledger.iam.events import Event, event_types
+from iamledger.iam.identifiers import ID_BYTES
+from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Named, NewId, Noun
+from iamledger.iam.quotas import Quotas
+from iamledger.store.events import Match
+
+Decision: TypeAlias = Callable[..., Iterator[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a decision, as its annotation tells it."""
+
+    name: str
+    noun: type[Noun] | None = None
+    optional: bool = False
+    new_id: NewId | None = None
+    count: CountOf | None = None
+    dependents: DependentsOf | None = None
+    supplied: bool = False  # the quotas, the time
+
+
+@cache
+def parameters(decision: Decision) -> tuple[Parameter, ...]:
+    """What a decision looks at."""
+    event_types()  # so that every noun is known, also those that only depend on others
+    hints = get_type_hints(decision, include_extras=True)
+    return tuple(_parameter(name, hints[name]) for name in inspect.signature(decision).parameters)
+
+
+def _parameter(name: str, hint: Any) -> Parameter:
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    plain = get_args(hint)[0] if marks else hint
+    kinds = get_args(plain) if isinstance(plain, UnionType) else (plain,)
+    noun = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Noun)), None)
+    mark = {type(m): m for m in marks}
+    return Parameter(
+        name,
+        noun,
+        optional=type(None) in kinds,
+        new_id=mark.get(NewId),
+        count=mark.get(CountOf),
+        dependents=mark.get(DependentsOf),
+        supplied=plain is Quotas or name == "now",
+    )
+
+
+@dataclass
+class Bound:
+    """A decision with its arguments. Used in the order: `first_query`, `resolve_names`, `second_query`, `decide`."""
+
+    decision: Decision
+    wishes: dict[str, Any]
+    references: dict[str, str]
+    """What the nouns are called by, by parameter."""
+    nouns: dict[str, type[Noun]]
+    many: dict[str, list[type[Dependent]]]
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """What the caller asked for, without what was made or supplied: two such commands are the same."""
+        return {**self.wishes, **{name: r for name, r in self.references.items() if name not in self.ids}}
+
+    def counts(self) -> list[str]:
+        """The projections whose rows must be counted."""
+        return [p.count.projection for p in parameters(self.decision) if p.count is not None]
+
+    def first_query(self) -> list[Match]:
+        """The names to resolve, and the nouns that are called by their id."""
+        return _query((_naming(noun) or noun, self.references[name]) for name, noun in self.nouns.items())
+
+    def second_query(self) -> list[Match]:
+        """The nouns behind the names."""
+        named = [(noun, self._subjects[name]) for name, noun in self.nouns.items() if _naming(noun)]
+        dependents = [(noun, self._subject_of(noun)) for nouns in self.many.values() for noun in nouns]
+        return _query([*named, *dependents])
+
+    def resolve_names(self, events: Iterable[tuple[int, Event]]) -> None:
+        """Find the ids behind the names. Raises NoSuchEntity."""
+        known = list(events)
+        self._subjects = {
+            name: noun.id_of(_fold(naming, self.references[name], known))  # type: ignore[attr-defined]
+            if (naming := _naming(noun))
+            else self.references[name]
+            for name, noun in self.nouns.items()
+        }
+
+    def decide(
+        self, events: Iterable[tuple[int, Event]], *, now: datetime, quotas: Quotas, counts: Mapping[str, int]
+    ) -> list[Event]:
+        """Fold the nouns and call the decision. Raises a `Refusal`."""
+        known = sorted({position: event for position, event in events}.items())
+        arguments: dict[str, Any] = dict(self.wishes)
+        for name, noun in self.nouns.items():
+            arguments[name] = _fold(noun, self._subjects[name], known)
+        for name, nouns in self.many.items():
+            arguments[name] = [_fold(noun, self._subject_of(noun), known) for noun in nouns]
+        for parameter in parameters(self.decision):
+            if parameter.name == "now":
+                arguments["now"] = now
+            elif parameter.supplied:
+                arguments[parameter.name] = quotas
+            elif parameter.count is not None:
+                arguments[parameter.name] = counts[parameter.count.projection]
+            elif parameter.new_id is not None and parameter.noun is None:
+                arguments[parameter.name] = self.ids[parameter.name]
+        return list(self.decision(**arguments))
+
+    def _subject_of(self, dependent: type[Dependent]) -> str:
+        return next(self._subjects[name] for name, noun in self.nouns.items() if noun.tag == dependent.tag)
+
+
+def bind(decision: Decision, account_id: str, arguments: Mapping[str, Any]) -> Bound:
+    """Sort the arguments into what nouns are called by and what is wished. Raises ValidationError, TypeError."""
+    wishes = dict(arguments)
+    nouns: dict[str, type[Noun]] = {}
+    references: dict[str, str] = {}
+    many: dict[str, list[type[Dependent]]] = {}
+    ids: dict[str, str] = {}
+    for parameter in parameters(decision):
+        name = parameter.name
+        if parameter.new_id is not None:
+            ids[name] = parameter.new_id.make(account_id, os.urandom(ID_BYTES))
+        if parameter.dependents is not None:
+            many[name] = _dependents(parameter.dependents)
+        elif parameter.noun is not None:
+            reference = wishes.pop(name, None) or ids.get(name) or _same_subject(parameter.noun, nouns, references)
+            if reference is None:
+                if parameter.optional:
+                    continue
+                raise TypeError(f"{decision.__name__} needs to know which {name}")
+            parameter.noun.check_reference(reference)
+            (_naming(parameter.noun) or parameter.noun).check_reference(reference)
+            nouns[name], references[name] = parameter.noun, reference
+    inspect.signature(decision).bind_partial(**wishes)
+    return Bound(decision, wishes, references, nouns, many, ids)
+
+
+def _same_subject(noun: type[Noun], nouns: Mapping[str, type[Noun]], references: Mapping[str, str]) -> str | None:
+    return next((references[name] for name, other in nouns.items() if other.tag == noun.tag), None)
+
+
+def _dependents(of: DependentsOf) -> list[type[Dependent]]:
+    return [noun for noun in Dependent.__subclasses__() if noun.tag == of.tag]
+
+
+def _naming(noun: type[Noun]) -> Any:
+    return noun.named_by if issubclass(noun, Named) else None
+
+
+def _query(nouns: Iterable[tuple[type[Noun], str]]) -> list[Match]:
+    """One item for each tag, with all types that any of its nouns evolves on."""
+    types: dict[str, dict[str, None]] = {}
+    for noun, subject in nouns:
+        types.setdefault(noun.tag.of(subject), {}).update((event.__name__, None) for event in noun.evolves_on)
+    return [Match([tag], list(names)) for tag, names in types.items()]
+
+
+def _fold(noun: type[Noun], subject: str, events: Sequence[tuple[int, Event]]) -> Any:
+    tag = noun.tag.of(subject)
+    return noun(subject).fold(e for _, e in events if isinstance(e, noun.evolves_on) and tag in e.ledger_tags())

@@ -1,0 +1,117 @@
+"""Compares projections, row by row, with what the naive interpreter makes of the events.
+
+Memory stays small: events and rows are streamed, rows ordered by where they end, as the interpreter ends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from iamledger.engine.compile import Table
+from iamledger.engine.naive import Interpreter, Recorded, Version
+from iamledger.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A row that is not what the events say. `expected` or `found` is None if there is no such row."""
+
+    projection: str
+    account_id: str
+    expected: Version | None
+    found: Version | None
+
+    def __str__(self) -> str:
+        version = self.expected or self.found
+        assert version is not None
+        until = "now" if version.until is None else version.until
+        what = (
+            "has a row that no event made"
+            if self.expected is None
+            else "lacks a row"
+            if self.found is None
+            else "has a row that differs: " + "; ".join(self._differences())
+        )
+        return f"{self.projection} {'/'.join(version.key)} from {version.since} until {until}: {what}"
+
+    def _differences(self) -> list[str]:
+        assert self.expected is not None and self.found is not None
+        expected, found = self.expected.columns, self.found.columns
+        ends = (
+            []
+            if self.expected.until == self.found.until
+            else [f"ends at {self.found.until} instead of {self.expected.until}"]
+        )
+        return ends + [f"{n} is {found.get(n)!r} instead of {v!r}" for n, v in expected.items() if found.get(n) != v]
+
+
+class Comparison:
+    """Compares one projection of one account while its events go by. Open a transaction with one snapshot around it."""
+
+    def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
+        self._interpreter = Interpreter(table.projection)
+        self._listens = frozenset(table.projection.events())
+        self._name, self._account_id = table.projection.name, account_id
+        self._rows = _rows(connection, account_id, table, upto)
+        self._next = next(self._rows, None)
+        self.rows = 0
+
+    def apply(self, event: Recorded) -> Sequence[Drift]:
+        """One more event: the rows that ended with it. Raises `BrokenRule`."""
+        if event.type not in self._listens:
+            return ()
+        ended = self._interpreter.apply(event)
+        return [] if not ended else list(self._compare(sorted(ended, key=lambda version: version.key)))
+
+    def finish(self) -> Iterator[Drift]:
+        """The rows that are still open, and those that no event made."""
+        yield from self._compare(self._interpreter.rest())
+        while self._next is not None:
+            yield Drift(self._name, self._account_id, None, self._take())
+
+    def _compare(self, versions: Any) -> Iterator[Drift]:
+        for expected in versions:
+            while self._next is not None and _order(self._next) < _order(expected):
+                yield Drift(self._name, self._account_id, None, self._take())
+            if self._next is None or _order(self._next) > _order(expected):
+                yield Drift(self._name, self._account_id, expected, None)
+            elif (found := self._take()) != expected:
+                yield Drift(self._name, self._account_id, expected, found)
+
+    def _take(self) -> Version:
+        version = self._next
+        assert version is not None
+        self.rows += 1
+        self._next = next(self._rows, None)
+        return version
+
+
+def _order(version: Version) -> tuple[float, tuple[str, ...], int]:
+    return version.until or float("inf"), version.key, version.since
+
+
+def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Iterator[Version]:
+    """The rows as they were at a position, ordered by where they end (open ones last), then by key."""
+    projection = table.projection
+    width = len(projection.key)
+    keys = ", ".join(projection.key)
+    order = ", ".join(f'{name} COLLATE "C"' for name in projection.key)
+    pairs = ", ".join(
+        f"'{name}', " + (f"iamledger.iso({name})" if type_ == "timestamptz" else name)
+        for name, type_ in projection.columns.items()
+    )
+    with connection.cursor(name=f"rows_of_{projection.name}") as cursor:
+        cursor.itersize = 1000
+        cursor.execute(
+            f"SELECT since, ended, jsonb_build_object({pairs})::text, {keys} FROM ("
+            f" SELECT *, CASE WHEN until <= %(upto)s THEN until END AS ended FROM {table.name}"
+            " WHERE account_id = %(account)s AND since <= %(upto)s) AS known"
+            f" ORDER BY ended NULLS LAST, {order}, since",
+            {"account": account_id, "upto": upto},
+        )
+        for row in cursor:
+            yield Version(tuple(row[3 : 3 + width]), row[0], row[1], orjson.loads(row[2]))

@@ -1,0 +1,145 @@
+"""What a reader queries: projections now, or as of a position.
+
+A view is one snapshot. All its projections stand at the same position of one account's ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from iamledger.engine.catchup import catch_up
+from iamledger.engine.compile import Table
+from iamledger.engine.declaration import Projection
+from iamledger.engine.errors import NoSuchProjection, ProjectionFailed
+from iamledger.engine.registry import live_tables
+from iamledger.store.connection import Connection
+from iamledger.store.errors import NoLedger, SchemaOutdated, translated
+
+Row = dict[str, Any]
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Projections of one account at a position.
+
+    `time` is the moment that the view answers for: now, the time that was asked for, or when the position was recorded.
+    """
+
+    connection: Connection
+    account_id: str
+    position: int
+    recorded_at: datetime
+    time: datetime
+    past: bool
+    tables: dict[str, Table]
+
+    def rows(self, sql: str, **parameters: Any) -> list[Row]:
+        """Run a query in which `{users}` stands for the rows of the projection `users` that were true at the position.
+
+        Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there.
+        """
+        names = {name: self._rows_of(table) for name, table in self.tables.items()}
+        with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
+            parameters = {"account_id": self.account_id, "time": self.time, **parameters}
+            return cursor.execute(sql.format_map(_Known(names)), parameters).fetchall()
+
+    def _rows_of(self, table: Table) -> str:
+        valid = f"int8range(since, until) @> {self.position}::bigint" if self.past else "until IS NULL"
+        return f"(SELECT * FROM {table.name} WHERE account_id = '{self.account_id}' AND {valid})"
+
+
+class _Known(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        raise NoSuchProjection(f"There is no projection called {name}.")
+
+
+@contextmanager
+def open_view(
+    connection: Connection,
+    account_id: str,
+    projections: Sequence[Projection],
+    *,
+    position: int | None = None,
+    time: datetime | None = None,
+    stale: bool = False,
+) -> Iterator[View]:
+    """A view of these projections, caught up first; as of a position of the ledger, or now.
+
+    Raises `NoLedger`; `ProjectionFailed` if one of them has stopped before the position, unless `stale` is accepted.
+    """
+    with ExitStack() as snapshot:
+        for attempt in range(ATTEMPTS):
+            try:
+                tables = live_tables(connection, projections)
+                catch_up(connection, account_id, list(tables.values()))
+                snapshot.enter_context(translated())
+                snapshot.enter_context(connection.transaction())
+                view = _view(connection, account_id, tables, position, time, stale)
+                break
+            except (psycopg.errors.UndefinedTable, SchemaOutdated):  # a rebuild has dropped the generation in between
+                if attempt == ATTEMPTS - 1:
+                    raise
+                snapshot.close()
+        yield view
+
+
+def _view(
+    connection: Connection,
+    account_id: str,
+    tables: dict[str, Table],
+    position: int | None,
+    time: datetime | None,
+    stale: bool,
+) -> View:
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    names = ", ".join(table.name for table in tables.values())
+    connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
+    rows = connection.execute(
+        "SELECT p.projection, p.generation, p.position, p.failed, p.reason"
+        " FROM iamledger.projection_positions p WHERE p.account_id = %s",
+        (account_id,),
+    ).fetchall()
+    reached = {(name, generation): (at, failed, reason) for name, generation, at, failed, reason in rows}
+    at = min((reached[table.projection.name, table.generation][0] for table in tables.values()), default=0)
+    for table in tables.values():
+        _, failed, reason = reached[table.projection.name, table.generation]
+        if failed is not None and not stale and (position is None or position >= failed):
+            raise ProjectionFailed(
+                f"The projection {table.projection.name} stopped before the event at position {failed}: {reason}."
+                f" See `iamledger projection status`; to read it as it stands at position {failed - 1}, add --stale."
+            )
+    asked = at if position is None else min(position, at)
+    row = connection.execute(
+        "SELECT recorded_at, clock_timestamp() FROM iamledger.events WHERE account_id = %s AND position = %s",
+        (account_id, asked),
+    ).fetchone()
+    if row is None and asked > 0:
+        raise NoLedger(f"no event at position {asked} of account {account_id}")
+    if row is None:  # before the first event
+        row = connection.execute("SELECT '-infinity'::timestamptz, clock_timestamp()").fetchone()
+    assert row is not None
+    recorded_at, now = row
+    past = asked < at or any(reached[t.projection.name, t.generation][0] > asked for t in tables.values())
+    moment = time or (recorded_at if position is not None else now)
+    return View(connection, account_id, asked, recorded_at, moment, past, tables)
+
+
+def count_rows(connection: Connection, account_id: str, projection: Projection) -> int:
+    """How many rows a projection has now, caught up first."""
+    table = live_tables(connection, [projection])[projection.name]
+    catch_up(connection, account_id, [table])
+    with translated():
+        row = connection.execute(
+            f"SELECT count(*) FROM {table.name} WHERE account_id = %s AND until IS NULL",
+            (account_id,),
+        ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,88 @@
+"""IAM's rules for values: lengths and patterns of the service model (API version 2010-05-08).
+
+`tests/iam/test_constraints.py` holds them against the model that botocore ships.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from iamledger.iam.refusals import InvalidInput, ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A member of the service model, the length of its value, and the pattern that the whole value matches."""
+
+    member: str
+    shortest: int
+    longest: int
+    pattern: str | None = None
+
+    def check(self, value: str) -> str:
+        """Return the value, or raise ValidationError in the service's own words."""
+        if len(value) < self.shortest:
+            raise self._broken(value, f"Member must have length greater than or equal to {self.shortest}")
+        if len(value) > self.longest:
+            raise self._broken(value, f"Member must have length less than or equal to {self.longest}")
+        if self.pattern is not None and not re.fullmatch(self.pattern, value, re.ASCII):
+            raise self._broken(value, f"Member must satisfy regular expression pattern: {self.pattern}")
+        return value
+
+    def _broken(self, value: str, rule: str) -> ValidationError:
+        shown = ascii(value if len(value) <= 80 else value[:77] + "...")
+        return ValidationError(
+            f"1 validation error detected: Value {shown} at '{self.member}' failed to satisfy constraint: {rule}"
+        )
+
+
+USER_NAME = Constraint("userName", 1, 64, r"[\w+=,.@-]+")
+EXISTING_USER_NAME = Constraint("userName", 1, 128, r"[\w+=,.@-]+")
+PATH = Constraint("path", 1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)")
+PATH_PREFIX = Constraint("pathPrefix", 1, 512, r"\u002F[\u0021-\u007F]*")
+ACCESS_KEY_ID = Constraint("accessKeyId", 16, 128, r"[\w]+")
+TAG_KEY = Constraint("key", 1, 128)
+TAG_VALUE = Constraint("value", 0, 256)
+# Not of the service model: what the account service and this product add.
+ACCOUNT_ID = Constraint("accountId", 12, 12, r"\d{12}")
+ACCOUNT_NAME = Constraint("accountName", 1, 50, r"[ -~]*[!-~][ -~]*")
+EMAIL = Constraint("email", 6, 64, r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+\.[^\s@\x00-\x1f\x7f]+")
+SERVICE = Constraint("serviceName", 1, 128, r"[a-z0-9.-]+")
+REGION = Constraint("region", 1, 64, r"[a-z0-9-]+")
+REQUEST_ID = Constraint("requestId", 1, 128, r"[!-~]+")
+_TEXT = r"[\t\n\r -~\xa0-\ud7ff\ue000-\U0010ffff]*"  # no control characters, no lone surrogates
+REASON = Constraint("reason", 1, 1000, _TEXT)
+TICKET = Constraint("ticket", 1, 200, _TEXT)
+NOTE = Constraint("note", 1, 1000, _TEXT)
+
+Tags = Sequence[tuple[str, str]]
+"""Pairs of key and value; no two keys are equal without regard to case."""
+
+_TAG_CHARACTERS = "_.:/=+-@"
+
+
+def check_tags(tags: Tags) -> list[tuple[str, str]]:
+    """Return the tags of one request, or raise ValidationError or InvalidInput."""
+    check_tag_keys([key for key, _ in tags])
+    for _, value in tags:
+        _check_characters(TAG_VALUE.check(value), TAG_VALUE)
+    return list(tags)
+
+
+def check_tag_keys(keys: Iterable[str]) -> list[str]:
+    """Return the tag keys of one request, or raise ValidationError or InvalidInput."""
+    checked = [_check_characters(TAG_KEY.check(key), TAG_KEY) for key in keys]
+    if len({key.lower() for key in checked}) < len(checked):
+        raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(key.lower().startswith("aws:") for key in checked):
+        raise InvalidInput("Tag keys that start with aws: are reserved for the system.")
+    return checked
+
+
+def _check_characters(value: str, constraint: Constraint) -> str:
+    if any(c not in _TAG_CHARACTERS and unicodedata.category(c)[0] not in "LZN" for c in value):
+        raise constraint._broken(value, r"Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]*")
+    return value

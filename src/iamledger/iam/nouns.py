@@ -1,0 +1,96 @@
+"""What nouns are: small immutable states that a decision looks at, folded from events.
+
+The nouns that a decision names as parameters are its consistency boundary. A noun is narrow: only the types in
+`evolves_on` are read for it, from the events that carry its tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from iamledger.iam.events import Event, Tag
+from iamledger.iam.refusals import NoSuchEntity
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A state, named by `id`, as it was before its first event."""
+
+    tag: ClassVar[Tag]
+    evolves_on: ClassVar[tuple[type[Event], ...]]
+
+    id: str
+
+    def evolve(self, event: Any) -> Self:
+        """The state after one more event."""
+        raise NotImplementedError
+
+    def fold(self, events: Iterable[Event]) -> Self:
+        """The state after these events, which must carry the noun's tag and be of its types."""
+        state = self
+        for event in events:
+            state = state.evolve(event)
+        return state
+
+    @classmethod
+    def check_reference(cls, reference: str) -> None:
+        """Raise ValidationError if nothing of this kind can be called so."""
+
+
+@dataclass(frozen=True)
+class Name(Noun):
+    """A name that at most one thing holds at a time. `id` is the name; names differ without regard to case."""
+
+    holder: str | None = None
+    """The id of what holds the name now."""
+
+
+class Named:
+    """Mixed into a noun that people call by name, not by id: the name is resolved inside the boundary."""
+
+    named_by: ClassVar[type[Name]]
+    no_such: ClassVar[str]
+    """What a refusal says if nothing holds the name; `{}` stands for it."""
+
+    @classmethod
+    def id_of(cls, name: Name) -> str:
+        """The id behind a name, or NoSuchEntity."""
+        if name.holder is None:
+            raise NoSuchEntity(cls.no_such.format(name.id))
+        return name.holder
+
+
+@dataclass(frozen=True)
+class Dependent(Noun):
+    """What must be gone before the noun that it belongs to, the one with the same tag, can be deleted."""
+
+    remove_first: ClassVar[str]
+    """What a refusal says must be done first."""
+
+    @property
+    def gone(self) -> bool:
+        """Is nothing of it left?"""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class DependentsOf:
+    """Marks a parameter that is given all nouns that must be gone before the one with this tag is deleted."""
+
+    tag: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class NewId:
+    """Marks a parameter for which the caller makes a new id, from the account's id and ten random bytes or more."""
+
+    make: Callable[[str, bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class CountOf:
+    """Marks a parameter that is told how many rows a projection has now (approximate under concurrency)."""
+
+    projection: str

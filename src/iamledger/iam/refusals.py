@@ -1,0 +1,52 @@
+"""Refusals: the errors of IAM, with its codes and HTTP statuses (service model of API version 2010-05-08)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A decision that refuses. The class's name is IAM's error code."""
+
+    status: ClassVar[int] = 400
+
+    @property
+    def code(self) -> str:
+        """IAM's error code, such as `NoSuchEntity`."""
+        return type(self).__name__
+
+
+class ValidationError(Refusal):
+    """A value breaks a length, range, pattern or enumeration of IAM's model."""
+
+
+class InvalidInput(Refusal):
+    """A value is well-formed but makes no sense here."""
+
+
+class NoSuchEntity(Refusal):
+    """What was named does not exist."""
+
+    status = 404
+
+
+class EntityAlreadyExists(Refusal):
+    """The name is taken."""
+
+    status = 409
+
+
+class DeleteConflict(Refusal):
+    """Something else must be removed first."""
+
+    status = 409
+
+
+class LimitExceeded(Refusal):
+    """A quota is used up."""
+
+    status = 409
+
+
+class IdempotentParameterMismatch(Refusal):
+    """The request id was used before, for something else."""

@@ -1,0 +1,251 @@
+"""The ledger of one account: runs decisions against it.
+
+The nouns that a decision names as parameters are its consistency boundary. `Ledger.execute` reads just their events, folds
+them, calls the decision, and appends what it yields on the condition that no event of the boundary has come since. On a
+conflict it reads and decides again; after a lost connection it repeats with the same request id, so that
+nothing happens twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from pydantic_core import to_jsonable_python
+
+from iamledger import store
+from iamledger.actors import Actor
+from iamledger.decisions import Bound, Decision, bind
+from iamledger.engine.view import count_rows
+from iamledger.iam import constraints, identifiers
+from iamledger.iam.events import Event, from_stored
+from iamledger.iam.quotas import Quotas
+from iamledger.iam.refusals import EntityAlreadyExists, IdempotentParameterMismatch, NoSuchEntity
+from iamledger.read_models import all_projections
+from iamledger.sealing import DataKey, MasterKey
+
+CONFLICT_ATTEMPTS = 12
+CONNECTION_ATTEMPTS = 6
+SECRET_KIND = "secret-access-key"
+
+
+class Conflict(Exception):
+    """Others kept changing what the command depends on; nothing was done. Repeat the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Who asks, from where and why; recorded with every event. A `request_id` makes the command safe to repeat."""
+
+    actor: Actor
+    reason: str | None = None
+    ticket: str | None = None
+    request_id: str | None = None
+    source_address: str | None = None
+
+    def __post_init__(self) -> None:
+        for constraint, value in (
+            (constraints.REASON, self.reason),
+            (constraints.TICKET, self.ticket),
+            (constraints.REQUEST_ID, self.request_id),
+        ):
+            if value is not None:
+                constraint.check(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a command.
+
+    `first` and `last` are positions, None if nothing was appended. `secrets` holds what was issued, by credential; it
+    is empty for a repeat, since a secret is shown once.
+    """
+
+    events: Sequence[Event]
+    first: int | None = None
+    last: int | None = None
+    repeated: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass
+class _Attempt:
+    """What stays the same when a command is tried again: request id, new ids, new secrets."""
+
+    request: store.Request
+    bound: Bound
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def secret(self, credential: str) -> str:
+        if credential not in self.secrets:
+            self.secrets[credential] = identifiers.secret_access_key(os.urandom(identifiers.SECRET_BYTES))
+        return self.secrets[credential]
+
+
+class Ledger:
+    """One account's ledger, spoken to as `circumstances` tell."""
+
+    def __init__(
+        self,
+        database: store.Database,
+        account_id: str,
+        circumstances: Circumstances,
+        *,
+        master_key: Callable[[], MasterKey],
+        quotas: Quotas | None = None,
+    ) -> None:
+        self.database = database
+        self.account_id = constraints.ACCOUNT_ID.check(account_id)
+        self.circumstances = circumstances
+        self.quotas = quotas or Quotas()
+        self._master_key = master_key
+        self._data_key: DataKey | None = None
+
+    def execute(self, decision: Decision, *, dry_run: bool = False, **arguments: Any) -> Outcome:
+        """Decide and append.
+
+        `arguments` are the decision's parameters. For a noun it is what the noun is called by: a user's name, a key's id.
+        Nouns left out take the argument of one with the same tag; new ids, counts, quotas and the time are supplied.
+        With `dry_run` nothing is appended.
+
+        Raises a `Refusal`, `Conflict` when a conflict outlasts the retries, or a `StoreError`.
+        """
+        bound = bind(decision, self.account_id, arguments)
+        request_id = self.circumstances.request_id or str(uuid4())
+        attempt = _Attempt(store.Request(request_id, self._fingerprint(decision, bound)), bound)
+        return self._insist(lambda: self._once(attempt, dry_run))
+
+    def _insist(self, once: Callable[[], Outcome]) -> Outcome:
+        conflicts = losses = 0
+        while True:
+            try:
+                return once()
+            except (store.ConditionFailed, store.RequestRecorded) as conflict:
+                conflicts += 1
+                if conflicts == CONFLICT_ATTEMPTS:
+                    raise Conflict(
+                        "Others kept changing what this command depends on; nothing was done. Repeat it."
+                    ) from conflict
+                time.sleep(random.uniform(0, 0.002 * 2 ** min(conflicts, 8)))  # noqa: S311 - not for secrets
+            except store.Locked as held:
+                conflicts += 4
+                if conflicts >= CONFLICT_ATTEMPTS:
+                    raise Conflict(
+                        f"Somebody holds a lock on the ledger of account {self.account_id} ({held}); nothing was done."
+                        " Repeat the command, or end the session that holds it."
+                    ) from held
+            except store.Unreachable:
+                losses += 1
+                if losses == CONNECTION_ATTEMPTS:
+                    raise
+                self.database.close()
+                time.sleep(0.1 * 2**losses)
+
+    def _once(self, attempt: _Attempt, dry_run: bool) -> Outcome:
+        connection, bound, request = self.database.connection, attempt.bound, attempt.request
+        boundary = store.read_boundary(connection, self.account_id, request.id, bound.first_query())
+        if boundary.earlier is not None:
+            return self._repeated(boundary.earlier, attempt)
+        bound.resolve_names(_typed(boundary.events))
+        query = bound.second_query()
+        told = boundary.events
+        if query:
+            told = [*told, *store.read_boundary(connection, self.account_id, request.id, query).events]
+        counts = {projection: self._count(projection) for projection in bound.counts()}
+        events = bound.decide(_typed(told), now=boundary.now, quotas=self.quotas, counts=counts)
+        opens = any(event.opens_ledger for event in events)
+        if boundary.head is None and not opens:
+            raise NoSuchEntity(f"The account with id {self.account_id} cannot be found.")
+        if dry_run or not events:
+            return Outcome(events)
+        try:
+            appended = store.append(
+                connection,
+                self.account_id,
+                [_stored(event) for event in events],
+                context=self._context(request.id),
+                request=request,
+                condition=store.Condition([*bound.first_query(), *query], boundary.head or 0),
+                opens=opens,
+                secrets=self._secret_changes(events, attempt, opens),
+            )
+        except store.LedgerExists as error:
+            raise EntityAlreadyExists(f"Account {self.account_id} already exists.") from error
+        return Outcome(events, appended.first, appended.last, secrets=attempt.secrets)
+
+    def _repeated(self, earlier: store.Earlier, attempt: _Attempt) -> Outcome:
+        """The outcome of the first time. A secret is told again only to the very process that lost the first answer."""
+        if earlier.fingerprint != attempt.request.fingerprint:
+            raise IdempotentParameterMismatch(
+                f"The request id {attempt.request.id} was used before, for a different command"
+                f" (positions {earlier.first} to {earlier.last}). Use another one."
+            )
+        recorded = store.read(self.database.connection, self.account_id, after=earlier.first - 1, upto=earlier.last)
+        events = [e for e in (from_stored(r.type, r.data) for r in recorded) if e is not None]
+        ours = {getattr(event, event.issues_secret): True for event in events if event.issues_secret}
+        secrets = {credential: secret for credential, secret in attempt.secrets.items() if credential in ours}
+        return Outcome(events, earlier.first, earlier.last, repeated=not secrets, secrets=secrets)
+
+    def _fingerprint(self, decision: Decision, bound: Bound) -> str:
+        wishes = to_jsonable_python(bound.given())
+        asked = {"decision": decision.__name__, "wishes": wishes, "actor": self.circumstances.actor.told()}
+        return sha256(store.canonical(asked)).hexdigest()
+
+    def _context(self, request_id: str) -> store.Context:
+        entries = {
+            "actor": self.circumstances.actor.told(),
+            "request_id": request_id,
+            "reason": self.circumstances.reason,
+            "ticket": self.circumstances.ticket,
+            "source_address": self.circumstances.source_address,
+        }
+        return store.Context({k: v for k, v in entries.items() if v is not None}, personal=("source_address",))
+
+    def _count(self, projection: str) -> int:
+        try:
+            return count_rows(self.database.connection, self.account_id, all_projections()[projection])
+        except store.NoLedger:
+            return 0
+
+    def _secret_changes(self, events: Sequence[Event], attempt: _Attempt, opens: bool) -> store.SecretChanges | None:
+        credentials = [str(getattr(event, event.issues_secret)) for event in events if event.issues_secret]
+        deleted = [str(getattr(event, event.deletes_secrets)) for event in events if event.deletes_secrets]
+        wrapped = None
+        if opens:
+            master_key = self._master_key()
+            self._data_key, sealed = master_key.new_data_key(self.account_id)
+            wrapped = (master_key.id, sealed)
+        if not (credentials or deleted or wrapped):
+            return None
+        put = [
+            store.SealedSecret(c, SECRET_KIND, self._key().seal(c, SECRET_KIND, attempt.secret(c))) for c in credentials
+        ]
+        return store.SecretChanges(put, deleted, wrapped)
+
+    def _key(self) -> DataKey:
+        if self._data_key is None:
+            master_key_id, wrapped = store.data_key(self.database.connection, self.account_id)
+            self._data_key = self._master_key().unwrap(self.account_id, master_key_id, wrapped)
+        return self._data_key
+
+
+def _typed(events: Sequence[tuple[int, str, Any]]) -> Iterator[tuple[int, Event]]:
+    for position, type_, data in events:
+        event = from_stored(type_, data)
+        if event is not None:
+            yield position, event
+
+
+def _stored(event: Event) -> store.NewEvent:
+    return store.NewEvent(
+        type(event).__name__,
+        event.model_dump(mode="json"),
+        event.ledger_tags(),
+        personal=event.personal_fields(),
+    )

@@ -1,0 +1,56 @@
+"""The moments that `--as-of` names: a position, a time, or a date, which means its end in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from iamledger import store
+
+
+class InvalidMoment(ValueError):
+    """What was given names no moment of the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A position of a ledger, and the time that was asked for, if it was a time."""
+
+    position: int
+    time: datetime | None = None
+
+
+def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
+    """Find the position that a text names. Raises `InvalidMoment`, `NoLedger`."""
+    if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        head = store.head(connection, account_id).position
+        if not 1 <= int(text) <= head:
+            raise InvalidMoment(f"There is no position {text}; the ledger of account {account_id} has 1 to {head}.")
+        return Moment(int(text))
+    time = parse_time(text)
+    try:
+        position = store.position_at(connection, account_id, time)
+    except store.TimeInFuture:
+        what = f"the end of {text} in UTC" if _is_date(text) else text
+        raise InvalidMoment(f"{what} has not come yet, so nobody knows. Leave --as-of out for now.") from None
+    if position == 0:
+        raise InvalidMoment(f"The ledger of account {account_id} begins after {text}.")
+    return Moment(position, time)
+
+
+def parse_time(text: str) -> datetime:
+    """A time in ISO 8601, in UTC unless it says otherwise; a bare date means its end. Raises `InvalidMoment`."""
+    try:
+        time = datetime.fromisoformat(text)
+        if _is_date(text):
+            time += timedelta(days=1) - timedelta(microseconds=1)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidMoment(
+            f"{text!a} is neither a position nor a time. Write 42, 2026-11-24 or 2026-11-24T15:30:00Z."
+        ) from None
+
+
+def _is_date(text: str) -> bool:
+    return "T" not in text and " " not in text and ":" not in text

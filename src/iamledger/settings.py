@@ -1,0 +1,59 @@
+"""Settings, from the environment. Without any, iamledger runs on an embedded PostgreSQL in the user's data folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from iamledger.iam.quotas import Quotas
+from iamledger.store.embedded import default_home
+
+
+class SettingsError(Exception):
+    """A setting is malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the ledger is, and how to speak to it."""
+
+    home: Path
+    """IAMLEDGER_HOME: the embedded server, the master key, the default account."""
+    database_url: str | None
+    """IAMLEDGER_DATABASE_URL: a PostgreSQL server to use instead of the embedded one."""
+    owner_url: str | None
+    """IAMLEDGER_OWNER_URL: how `db migrate` connects to it, as the owner of the tables."""
+    account: str | None
+    """IAMLEDGER_ACCOUNT: the account to use, before the default one."""
+
+    @property
+    def default_account_file(self) -> Path:
+        """Where `account use` keeps its choice."""
+        return self.home / "default-account"
+
+    @property
+    def master_key_file(self) -> Path:
+        """The embedded default's master key."""
+        return self.home / "master.key"
+
+
+def settings() -> Settings:
+    """Read the environment."""
+    get = os.environ.get
+    return Settings(
+        default_home(), get("IAMLEDGER_DATABASE_URL"), get("IAMLEDGER_OWNER_URL"), get("IAMLEDGER_ACCOUNT") or None
+    )
+
+
+def quotas() -> Quotas:
+    """IAM's quotas, where the environment does not say otherwise: IAMLEDGER_QUOTA_USERS_PER_ACCOUNT and so on."""
+    given = {}
+    for field in fields(Quotas):
+        variable = f"IAMLEDGER_QUOTA_{field.name.upper()}"
+        text = os.environ.get(variable)
+        if text is not None:
+            if not text.isdecimal():
+                raise SettingsError(f"{variable} must be a whole number, not {text!r}.")
+            given[field.name] = int(text)
+    return Quotas(**given)

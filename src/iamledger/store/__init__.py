@@ -1,0 +1,72 @@
+"""The event store on PostgreSQL: one ledger per account, and everything that is committed together with its events."""
+
+from iamledger.store.appending import (
+    Appended,
+    Condition,
+    Request,
+    SealedSecret,
+    SecretChanges,
+    append,
+    erase,
+)
+from iamledger.store.canonical import NotStrictJson, canonical
+from iamledger.store.connection import Connection, Database, connect
+from iamledger.store.errors import (
+    BrokenRule,
+    ClockBehind,
+    ConditionFailed,
+    ConnectionLost,
+    LedgerExists,
+    Locked,
+    NoLedger,
+    RequestRecorded,
+    SchemaOutdated,
+    StoreError,
+    TimeInFuture,
+    Unreachable,
+    translated,
+)
+from iamledger.store.events import Context, Match, NewEvent, Query, RecordedEvent
+from iamledger.store.reading import Boundary, Earlier, Head, data_key, head, position_at, read, read_boundary, stream
+
+__all__ = [
+    "Appended",
+    "Boundary",
+    "BrokenRule",
+    "ClockBehind",
+    "Condition",
+    "ConditionFailed",
+    "Connection",
+    "ConnectionLost",
+    "Context",
+    "Database",
+    "Earlier",
+    "Head",
+    "LedgerExists",
+    "Locked",
+    "Match",
+    "NewEvent",
+    "NoLedger",
+    "NotStrictJson",
+    "Query",
+    "RecordedEvent",
+    "Request",
+    "RequestRecorded",
+    "SchemaOutdated",
+    "SealedSecret",
+    "SecretChanges",
+    "StoreError",
+    "TimeInFuture",
+    "Unreachable",
+    "append",
+    "canonical",
+    "connect",
+    "data_key",
+    "erase",
+    "head",
+    "position_at",
+    "read",
+    "read_boundary",
+    "stream",
+    "translated",
+]

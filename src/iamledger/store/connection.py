@@ -1,0 +1,59 @@
+"""Connections to PostgreSQL, as the application's role and with the store's settings."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import conninfo
+
+from iamledger.store.errors import Unreachable
+
+Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
+
+APPLICATION_ROLE = "iamledger_app"
+LOCK_TIMEOUT = "5s"
+CONNECT_TIMEOUT_SECONDS = "10"
+
+
+def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
+    """Connect, in autocommit mode: a statement is a transaction unless one is opened.
+
+    `url` is a libpq URL or keyword string; several hosts, TLS and the like are libpq's own parameters. The
+    session takes on `role`, of which the user must be a member; None keeps the user's own (to migrate).
+    Raises `Unreachable`.
+    """
+    settings = f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8"
+    if role is not None:
+        settings += f" -c role={role}"
+    try:
+        given = conninfo.conninfo_to_dict(url)
+        given["options"] = f"{given.get('options') or ''} {settings}".strip()
+        given.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
+        given.setdefault("application_name", "iamledger")
+        if "," in str(given.get("host") or ""):
+            given.setdefault("target_session_attrs", "read-write")
+        return psycopg.connect(**given, autocommit=True)  # type: ignore[arg-type]
+    except psycopg.Error as error:
+        raise Unreachable(str(error).strip()) from None
+
+
+class Database:
+    """One connection at a time to one database, opened when needed and opened again after it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The open connection. Raises `Unreachable`."""
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = connect(self.url)
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

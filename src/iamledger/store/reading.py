@@ -1,0 +1,135 @@
+"""Reading from a ledger: the boundary of a decision, the history, positions of times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from iamledger.store.canonical import Json
+from iamledger.store.connection import Connection
+from iamledger.store.errors import NoLedger, translated
+from iamledger.store.events import Query, RecordedEvent, query_json
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a ledger: its last position, and when that was recorded."""
+
+    position: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What became of a request the first time: its fingerprint, its first and last position."""
+
+    fingerprint: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """What a decision starts from. `head` is None if the account has no ledger.
+
+    `events` are (position, type, data), in order; `now` is the server's time.
+    """
+
+    head: int | None
+    now: datetime
+    earlier: Earlier | None
+    events: Sequence[tuple[int, str, Json]]
+
+
+def read_boundary(connection: Connection, account_id: str, request_id: str, query: Query) -> Boundary:
+    """Read all that a decision starts from, in one snapshot."""
+    with translated():
+        row = connection.execute(
+            "SELECT head, now, fingerprint, first, last, events::text FROM iamledger.boundary(%s, %s, %s)",
+            (account_id, request_id, query_json(query)),
+        ).fetchone()
+    assert row is not None
+    head, now, fingerprint, first, last, events = row
+    earlier = None if fingerprint is None else Earlier(fingerprint, first, last)
+    return Boundary(head, now, earlier, orjson.loads(events))
+
+
+def head(connection: Connection, account_id: str) -> Head:
+    """The end of an account's ledger. Raises `NoLedger`."""
+    with translated():
+        row = connection.execute(
+            "SELECT head, recorded_at FROM iamledger.ledgers WHERE account_id = %s", (account_id,)
+        ).fetchone()
+    if row is None:
+        raise NoLedger(f"no ledger for account {account_id}")
+    return Head(*row)
+
+
+def position_at(connection: Connection, account_id: str, time: datetime) -> int:
+    """The last position recorded at or before a time. Raises `NoLedger`, `TimeInFuture`."""
+    with translated():
+        row = connection.execute("SELECT iamledger.position_at(%s, %s)", (account_id, time)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_COLUMNS = "account_id, position, recorded_at, type, version, tags, context::text, data::text"
+
+
+def read(
+    connection: Connection,
+    account_id: str,
+    query: Query = (),
+    *,
+    after: int = 0,
+    upto: int | None = None,
+    limit: int | None = None,
+    newest_first: bool = False,
+) -> list[RecordedEvent]:
+    """The events that match, after one position and up to another, in order or newest first."""
+    order = "DESC" if newest_first else "ASC"
+    matching = ""
+    parameters: list[Any] = [account_id, after, upto, upto]
+    if query:
+        matching = "AND position IN (SELECT iamledger.matching(%s, %s, %s))"
+        parameters += [account_id, query_json(query), after]
+    with translated():
+        rows = connection.execute(
+            f"SELECT {_COLUMNS} FROM iamledger.recorded"
+            f" WHERE account_id = %s AND position > %s AND (%s::bigint IS NULL OR position <= %s) {matching}"
+            f" ORDER BY position {order} LIMIT %s",
+            [*parameters, limit],
+        ).fetchall()
+    return [_recorded(row) for row in rows]
+
+
+def stream(
+    connection: Connection, account_id: str, *, after: int = 0, upto: int, chunk: int = 2000
+) -> Iterator[RecordedEvent]:
+    """A range of a ledger, read in chunks, so that memory stays small."""
+    while after < upto:
+        events = read(connection, account_id, after=after, upto=min(after + chunk, upto))
+        yield from events
+        after += chunk
+
+
+def _recorded(row: Sequence[Any]) -> RecordedEvent:
+    account_id, position, recorded_at, type_, version, tags, context, data = row
+    return RecordedEvent(
+        account_id, position, recorded_at, type_, version, tags, orjson.loads(context), orjson.loads(data)
+    )
+
+
+def data_key(connection: Connection, account_id: str) -> tuple[str, bytes]:
+    """The account's data key: the id of the master key that wrapped it, and its wrapped form. Raises `NoLedger`."""
+    with translated():
+        row = connection.execute(
+            "SELECT master_key_id, wrapped FROM iamledger.data_keys WHERE account_id = %s", (account_id,)
+        ).fetchone()
+    if row is None:
+        raise NoLedger(f"no data key for account {account_id}")
+    return row[0], bytes(row[1])
