@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from iamledger.engine.declaration import RECORDED_AT, Projection, open_row
+
+if TYPE_CHECKING:
+    from iamledger.engine.view import Row, View
 
 projection = Projection(
     name="accounts",
@@ -13,3 +18,16 @@ projection = Projection(
         open_row("AccountCreated", key={"account": "account_id"}, set={"create_date": RECORDED_AT}),
     ],
 )
+
+
+def get_account(view: View) -> Row:
+    """The account of the view, with how much it has."""
+    (row,) = view.rows(
+        """
+        SELECT a.account AS "AccountId", a.account_name AS "AccountName", a.email AS "Email",
+               a.create_date AS "CreateDate", (SELECT count(*) FROM {users} u) AS "Users",
+               (SELECT count(*) FROM {access_keys} k) AS "AccessKeys"
+          FROM {accounts} a
+        """
+    )
+    return row

@@ -59,3 +59,13 @@ def shown(actor: dict[str, Any] | None) -> str:
     if actor.get("type") == "LocalOperator":
         return str(actor.get("os_user"))
     return str(actor.get("arn") or actor.get("type"))
+
+
+def told_at_length(actor: dict[str, Any] | None) -> str:
+    """An actor of an event's context, with all that is known of it."""
+    if not actor:
+        return "-"
+    if actor.get("type") == "LocalOperator":
+        return f"{actor.get('os_user')} (local operator, database user {actor.get('database_user')})"
+    known = "" if actor.get("authenticated") else ", not authenticated"
+    return f"{shown(actor)}{known}"

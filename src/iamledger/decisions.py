@@ -36,6 +36,11 @@ class Parameter:
     dependents: DependentsOf | None = None
     supplied: bool = False  # the quotas, the time
 
+    @property
+    def asked(self) -> bool:
+        """Is it the caller's to say?"""
+        return not (self.supplied or self.new_id or self.count or self.dependents)
+
 
 @cache
 def parameters(decision: Decision) -> tuple[Parameter, ...]:
@@ -106,7 +111,7 @@ class Bound:
         self, events: Iterable[tuple[int, Event]], *, now: datetime, quotas: Quotas, counts: Mapping[str, int]
     ) -> list[Event]:
         """Fold the nouns and call the decision. Raises a `Refusal`."""
-        known = sorted({position: event for position, event in events}.items())
+        known = sorted(dict(events).items())
         arguments: dict[str, Any] = dict(self.wishes)
         for name, noun in self.nouns.items():
             arguments[name] = _fold(noun, self._subjects[name], known)
@@ -136,12 +141,16 @@ def bind(decision: Decision, account_id: str, arguments: Mapping[str, Any]) -> B
     ids: dict[str, str] = {}
     for parameter in parameters(decision):
         name = parameter.name
+        if name in wishes and not parameter.asked:
+            raise TypeError(f"{decision.__name__} is not told its {name}: that is supplied")
         if parameter.new_id is not None:
             ids[name] = parameter.new_id.make(account_id, os.urandom(ID_BYTES))
         if parameter.dependents is not None:
             many[name] = _dependents(parameter.dependents)
         elif parameter.noun is not None:
-            reference = wishes.pop(name, None) or ids.get(name) or _same_subject(parameter.noun, nouns, references)
+            reference = wishes.pop(name, None)
+            if reference is None:  # an empty one is malformed, not left out
+                reference = ids.get(name) or _same_subject(parameter.noun, nouns, references)
             if reference is None:
                 if parameter.optional:
                     continue

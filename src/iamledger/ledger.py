@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -107,18 +107,21 @@ class Ledger:
         self._master_key = master_key
         self._data_key: DataKey | None = None
 
-    def execute(self, decision: Decision, *, dry_run: bool = False, **arguments: Any) -> Outcome:
+    def execute(
+        self, decision: Decision, *, dry_run: bool = False, assumed: Collection[str] = (), **arguments: Any
+    ) -> Outcome:
         """Decide and append.
 
         `arguments` are the decision's parameters. For a noun it is what the noun is called by: a user's name, a key's id.
         Nouns left out take the argument of one with the same tag; new ids, counts, quotas and the time are supplied.
-        With `dry_run` nothing is appended.
+        Those named in `assumed` nobody asked for, so they do not make a repeat a different command. With `dry_run` nothing
+        is appended.
 
         Raises a `Refusal`, `Conflict` when a conflict outlasts the retries, or a `StoreError`.
         """
         bound = bind(decision, self.account_id, arguments)
         request_id = self.circumstances.request_id or str(uuid4())
-        attempt = _Attempt(store.Request(request_id, self._fingerprint(decision, bound)), bound)
+        attempt = _Attempt(store.Request(request_id, self._fingerprint(decision, bound, assumed)), bound)
         return self._insist(lambda: self._once(attempt, dry_run))
 
     def _insist(self, once: Callable[[], Outcome]) -> Outcome:
@@ -192,8 +195,8 @@ class Ledger:
         secrets = {credential: secret for credential, secret in attempt.secrets.items() if credential in ours}
         return Outcome(events, earlier.first, earlier.last, repeated=not secrets, secrets=secrets)
 
-    def _fingerprint(self, decision: Decision, bound: Bound) -> str:
-        wishes = to_jsonable_python(bound.given())
+    def _fingerprint(self, decision: Decision, bound: Bound, assumed: Collection[str]) -> str:
+        wishes = to_jsonable_python({name: value for name, value in bound.given().items() if name not in assumed})
         asked = {"decision": decision.__name__, "wishes": wishes, "actor": self.circumstances.actor.told()}
         return sha256(store.canonical(asked)).hexdigest()
 

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from iamledger import store
-
-
-class InvalidMoment(ValueError):
-    """What was given names no moment of the ledger."""
+from iamledger.iam.refusals import InvalidInput, ValidationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +19,47 @@ class Moment:
 
 
 def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
-    """Find the position that a text names. Raises `InvalidMoment`, `NoLedger`."""
+    """Find the position that a text names. Raises ValidationError, InvalidInput, `NoLedger`."""
     if re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
         head = store.head(connection, account_id).position
         if not 1 <= int(text) <= head:
-            raise InvalidMoment(f"There is no position {text}; the ledger of account {account_id} has 1 to {head}.")
+            raise InvalidInput(f"There is no position {text}; the ledger of account {account_id} has 1 to {head}.")
         return Moment(int(text))
     time = parse_time(text)
     try:
         position = store.position_at(connection, account_id, time)
     except store.TimeInFuture:
         what = f"the end of {text} in UTC" if _is_date(text) else text
-        raise InvalidMoment(f"{what} has not come yet, so nobody knows. Leave --as-of out for now.") from None
+        raise InvalidInput(f"{what} has not come yet, so nobody knows. Leave --as-of out for now.") from None
     if position == 0:
-        raise InvalidMoment(f"The ledger of account {account_id} begins after {text}.")
+        raise InvalidInput(f"The ledger of account {account_id} begins after {text}.")
     return Moment(position, time)
 
 
-def parse_time(text: str) -> datetime:
-    """A time in ISO 8601, in UTC unless it says otherwise; a bare date means its end. Raises `InvalidMoment`."""
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
+"""What `datetime.fromisoformat` takes is more, and differs by version: any character for the T, a week for its Monday."""
+
+
+def parse_time(text: str, *, end: bool = True) -> datetime:
+    """A time in ISO 8601, in UTC unless it says otherwise; a bare date means its end, or its beginning.
+
+    Raises ValidationError.
+    """
     try:
+        if not _TIME.fullmatch(text):
+            raise ValueError(text)
         time = datetime.fromisoformat(text)
-        if _is_date(text):
+        if _is_date(text) and end:
             time += timedelta(days=1) - timedelta(microseconds=1)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidMoment(
+        raise ValidationError(
             f"{text!a} is neither a position nor a time. Write 42, 2026-11-24 or 2026-11-24T15:30:00Z."
         ) from None
 
 
 def _is_date(text: str) -> bool:
-    return "T" not in text and " " not in text and ":" not in text
+    return len(text) == len("2026-11-24")

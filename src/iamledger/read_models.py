@@ -33,7 +33,8 @@ def all_projections() -> dict[str, Projection]:
 
 def _load(file: Path) -> Projection:
     spec = spec_from_file_location(f"iamledger_user_projections.{file.stem}", file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -10,6 +10,7 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -77,7 +78,7 @@ def _open(key: bytes, sealed: bytes, *bound_to: str) -> bytes:
 
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], "\0".join(bound_to).encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # ValueError: too short for a nonce
         raise MasterKeyError(
             f"What is sealed for {' '.join(bound_to)} cannot be opened: it was changed or swapped."
         ) from None
@@ -97,30 +98,28 @@ def master_key_from_text(text: str, where: str) -> MasterKey:
 def master_key_from_file(path: Path) -> MasterKey:
     """Read the master key from a file of mode 0600 or stricter. Raises `MasterKeyError`."""
     try:
-        with path.open() as file:
+        with path.open(encoding="ascii", errors="replace") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
                 raise MasterKeyError(f"The master key file {path} can be read by others. Run: chmod 600 {path}")
             if status.st_uid not in (os.geteuid(), 0):
                 raise MasterKeyError(f"The master key file {path} belongs to another user.")
             return master_key_from_text(file.read(1000), f"The master key file {path}")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise MasterKeyError(f"The master key file {path} cannot be read: {error}") from None
 
 
 def make_master_key_file(path: Path) -> None:
     """Write a new master key to a file of mode 0600, unless there is one; never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(b64encode(os.urandom(KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):  # somebody else made it at the same moment
             os.link(temporary, path)
-        except FileExistsError:
-            pass  # somebody else made it at the same moment
     finally:
         temporary.unlink(missing_ok=True)

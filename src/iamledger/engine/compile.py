@@ -8,6 +8,7 @@ new versions inserted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -32,9 +33,9 @@ class Table:
 
     def create(self) -> str:
         """The table, with the indexes that applying events needs."""
-        key = ", ".join(self.projection.key)
-        columns = [f"{name} text NOT NULL" for name in self.projection.key]
-        columns += [f"{name} {type_}" for name, type_ in self.projection.columns.items()]
+        key = _names(self.projection.key)
+        columns = [f"{_name(name)} text NOT NULL" for name in self.projection.key]
+        columns += [f"{_name(name)} {type_}" for name, type_ in self.projection.columns.items()]
         return (
             f"CREATE TABLE {self.name} (account_id text NOT NULL, since bigint NOT NULL, until bigint, {', '.join(columns)},"
             f" PRIMARY KEY (account_id, {key}, since)) WITH (fillfactor = 90);"
@@ -59,43 +60,43 @@ class Table:
 
 
 def _apply(table: Table, accounts: str) -> str:
+    # Names of our own begin with an underscore, which no column of a projection does.
     projection = table.projection
-    key = ", ".join(projection.key)
-    columns = ", ".join(projection.columns)
-    revises = any(rule.kind == "revise" for rule in projection.rules)
-    document = "iamledger.merged(doc) OVER w" if revises else "doc"
-    row = ", ".join(f"'{name}', r.{name}" for name in projection.columns)
+    key = _names(projection.key)
+    key_of_row = ", ".join(f"r.{_name(name)}" for name in projection.key)
+    row = ", ".join(f"{_text(name)}, r.{_name(name)}" for name in projection.columns)
+    into = _names(["account_id", "since", "until", *projection.key, *projection.columns])
     values = "".join(f", {_cast(name, type_)}" for name, type_ in projection.columns.items())
-    same_key = " AND ".join(f"r.{name} = f.{name}" for name in ["account_id", *projection.key])
-    ops = " UNION ALL ".join(_lane(projection, lane, rules, accounts) for lane, rules in enumerate(_lanes(projection)))
+    same_key = " AND ".join(f"r.{_name(name)} = f.{_name(name)}" for name in ["account_id", *projection.key])
+    no_key = " OR ".join(f"{_name(name)} IS NULL" for name in projection.key)
+    revises = any(rule.kind == "revise" for rule in projection.rules)
+    document = "iamledger.merged(_doc) OVER w" if revises else "_doc"
+    ops = " UNION ALL ".join(_lane(projection, rules, accounts) for rules in _lanes(projection))
     seeds = (
-        f" UNION ALL SELECT r.account_id, r.since, 'seed', {', '.join('r.' + name for name in projection.key)},"
-        f" jsonb_build_object({row}) FROM {table.name} r"
-        f" WHERE r.until IS NULL AND (r.account_id, {', '.join('r.' + name for name in projection.key)}) IN"
-        f" (SELECT account_id, {key} FROM ops)"
+        f" UNION ALL SELECT r.account_id, r.since, 'seed', {key_of_row}, jsonb_build_object({row}) FROM {table.name} r"
+        f" WHERE r.until IS NULL AND (r.account_id, {key_of_row}) IN (SELECT account_id, {key} FROM ops)"
     )
     return f"""
 WITH ops AS MATERIALIZED ({ops}),
 folded AS MATERIALIZED (
-    SELECT account_id, {key}, position, op, {document} AS doc,
-           lead(position) OVER w AS until, lag(op) OVER w AS before, lag(position) OVER w AS before_position
+    SELECT account_id, {key}, _position, _op, {document} AS _doc, lead(_position) OVER w AS _until,
+           lag(_op) OVER w AS _before, coalesce(lag(_position) OVER w = _position, false) AS _twice
       FROM (SELECT * FROM ops{seeds}) AS all_ops
-    WINDOW w AS (PARTITION BY account_id, {key} ORDER BY position)
+    WINDOW w AS (PARTITION BY account_id, {key} ORDER BY _position)
 ), closed AS (
-    UPDATE {table.name} r SET until = f.until FROM folded f
-     WHERE f.op = 'seed' AND f.until IS NOT NULL AND {same_key} AND r.since = f.position AND r.until IS NULL
+    UPDATE {table.name} r SET until = f._until FROM folded f
+     WHERE f._op = 'seed' AND f._until IS NOT NULL AND {same_key} AND r.since = f._position AND r.until IS NULL
 ), opened AS (
-    INSERT INTO {table.name} (account_id, {key}, since, until, {columns})
-    SELECT account_id, {key}, position, until{values} FROM folded WHERE op NOT IN ('seed', 'close')
+    INSERT INTO {table.name} ({into})
+    SELECT account_id, _position, _until, {key}{values} FROM folded
+     WHERE _op NOT IN ('seed', 'close') AND NOT ({no_key} OR _twice)
 )
-SELECT account_id, position, op || ' of a row that ' || CASE
-           WHEN {" OR ".join(f"{name} IS NULL" for name in projection.key)} THEN 'has no key'
-           WHEN position = before_position THEN 'the event touched already'
-           WHEN op = 'open' THEN 'is open' ELSE 'is not open' END
+SELECT account_id, _position, _op || ' of a row that ' || CASE WHEN {no_key} THEN 'has no key'
+           WHEN _twice THEN 'the event touched already' WHEN _op = 'open' THEN 'is open' ELSE 'is not open' END
   FROM folded
- WHERE op <> 'seed' AND ({" OR ".join(f"{name} IS NULL" for name in projection.key)} OR position = before_position
-        OR CASE op WHEN 'put' THEN false WHEN 'open' THEN before <> 'close' ELSE before IS NULL OR before = 'close' END)
- ORDER BY account_id, position LIMIT 1"""
+ WHERE _op <> 'seed' AND ({no_key} OR _twice OR CASE _op WHEN 'put' THEN false WHEN 'open' THEN _before <> 'close'
+                          ELSE _before IS NULL OR _before = 'close' END)
+ ORDER BY account_id, _position LIMIT 1"""
 
 
 def _lanes(projection: Projection) -> list[list[Rule]]:
@@ -104,17 +105,17 @@ def _lanes(projection: Projection) -> list[list[Rule]]:
     return [[rules[lane] for rules in by_event if len(rules) > lane] for lane in range(max(map(len, by_event)))]
 
 
-def _lane(projection: Projection, lane: int, rules: list[Rule], accounts: str) -> str:
+def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
     """The operations that one lane's rules make of the events."""
-    types = ", ".join(quote(rule.event) for rule in rules)
+    types = ", ".join(_text(rule.event) for rule in rules)
     keys = [
-        _case(rules, [f"e.data->>{quote(projection.key_fields(rule)[n])}" for rule in rules]) + f" AS {column}"
+        _case(rules, [f"e.data->>{_text(projection.key_fields(rule)[n])}" for rule in rules]) + f" AS {_name(column)}"
         for n, column in enumerate(projection.key)
     ]
-    op = _case(rules, [quote(rule.kind) for rule in rules])
+    op = _case(rules, [_text(rule.kind) for rule in rules])
     doc = _case(rules, [_document(projection, rule) for rule in rules])
     return (
-        f"SELECT e.account_id, e.position, {op} AS op, {', '.join(keys)}, {doc} AS doc"
+        f"SELECT e.account_id, e.position AS _position, {op} AS _op, {', '.join(keys)}, {doc} AS _doc"
         f" FROM (SELECT account_id, position, recorded_at, type, context, data FROM iamledger.recorded e"
         f" WHERE {accounts} AND position > %(after)s AND position <= %(upto)s AND type IN ({types}) OFFSET 0) AS e"
     )
@@ -124,21 +125,21 @@ def _case(rules: list[Rule], values: list[str]) -> str:
     """A value by the event's type; no CASE where all types agree."""
     if len(set(values)) == 1:
         return values[0]
-    whens = " ".join(f"WHEN {quote(rule.event)} THEN {value}" for rule, value in zip(rules, values, strict=True))
+    whens = " ".join(f"WHEN {_text(rule.event)} THEN {value}" for rule, value in zip(rules, values, strict=True))
     return f"CASE e.type {whens} END"
 
 
 def _document(projection: Projection, rule: Rule) -> str:
-    pairs = ", ".join(f"{quote(name)}, {_source(source)}" for name, source in projection.sources(rule).items())
+    pairs = ", ".join(f"{_text(name)}, {_source(source)}" for name, source in projection.sources(rule).items())
     return f"jsonb_build_object({pairs})" if pairs else "'{}'::jsonb"
 
 
 def _source(source: Source) -> str:
     match source:
         case Field(name):
-            return f"e.data->{quote(name)}"
+            return f"e.data->{_text(name)}"
         case FromContext(name):
-            return f"e.context->{quote(name)}"
+            return f"e.context->{_text(name)}"
         case RecordedAt():
             return "iamledger.iso(e.recorded_at)"
         case RecordedPosition():
@@ -148,13 +149,37 @@ def _source(source: Source) -> str:
         case bool():
             return "true" if source else "false"
         case int():
-            return f"{source}::bigint"
+            return f"'{source}'::bigint"
         case str():
-            return f"{quote(source)}::text"
+            return f"{_text(source)}::text"
 
 
 def _cast(name: str, type_: str) -> str:
-    """A column's value from the folded document."""
-    if type_ == "jsonb":
-        return f"nullif(doc->{quote(name)}, 'null')"
-    return f"doc->>{quote(name)}" if type_ == "text" else f"(doc->>{quote(name)})::{type_}"
+    """A column's value from the folded document. What is not of the column's type is an error, so the event stops it.
+
+    A time must look like one: PostgreSQL also takes 'now' and the like, which would be another time in each rebuild.
+    """
+    value, text = f"nullif(_doc->{_text(name)}, 'null')", f"_doc->>{_text(name)}"
+    match type_:
+        case "text":
+            return text
+        case "timestamptz":
+            shape = _text("____-__-__T__:__:__%")
+            return f"(CASE WHEN {text} LIKE {shape} THEN {text} ELSE {text} || ' is no time' END)::timestamptz"
+        case "jsonb":
+            return value
+    return f"{value}::{type_}"
+
+
+def _name(name: str) -> str:
+    """A column may be called by a word of SQL, such as `user` or `group`."""
+    return f'"{name}"'
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(_name, names))
+
+
+def _text(text: str) -> str:
+    """A literal in a statement that has parameters."""
+    return quote(text).replace("%", "%%")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 ColumnType = Literal["text", "bigint", "boolean", "timestamptz", "jsonb"]
 Kind = Literal["open", "put", "revise", "close"]
@@ -96,7 +96,8 @@ _RESERVED = frozenset({"account_id", "since", "until"})
 class Projection:
     """A read model: its name, the columns that make its key (text), its other columns, its rules.
 
-    `columns` maps names to types; a column of type timestamptz takes times in ISO 8601. Raises `InvalidProjection`.
+    `columns` maps names to types. A column of type text takes any JSON value, in its JSON form if it is no string; the
+    others take what is of their type, timestamptz times in ISO 8601. Raises `InvalidProjection`.
     """
 
     name: str
@@ -107,6 +108,8 @@ class Projection:
     _digest: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.key, str):
+            raise InvalidProjection(f"projection {self.name!r}: the key is a list of columns")
         names = [*self.key, *self.columns]
         for name in [self.name, *names]:
             if not _NAME.fullmatch(name):
@@ -119,7 +122,19 @@ class Projection:
             raise InvalidProjection(
                 f"projection {self.name!r}: a column appears twice, or is account_id, since or until"
             )
+        for column, type_ in self.columns.items():
+            if type_ not in get_args(ColumnType):
+                raise InvalidProjection(
+                    f"projection {self.name!r}: the column {column} is of type {type_!r}, not of"
+                    f" {', '.join(get_args(ColumnType))}"
+                )
         for rule in self.rules:
+            for column, source in rule.set.items():
+                if not isinstance(source, Source | None):
+                    raise InvalidProjection(
+                        f"projection {self.name!r}: the rule for {rule.event} sets {column} to {source!r}, which is neither"
+                        " a part of an event nor a text, an integer, a boolean or None"
+                    )
             unknown = {*rule.columns, *rule.set} - set(self.columns) | set(rule.key) - set(self.key)
             if unknown:
                 raise InvalidProjection(

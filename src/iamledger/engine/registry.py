@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import psycopg
 
@@ -11,6 +12,7 @@ from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import ProjectionOutdated
 from iamledger.store.connection import Connection
 from iamledger.store.errors import translated
+from iamledger.store.reading import head as store_head
 
 
 def live_tables(connection: Connection, projections: Iterable[Projection]) -> dict[str, Table]:
@@ -52,3 +54,47 @@ def _create_first(connection: Connection, projection: Projection) -> None:
             )
     except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):
         pass  # somebody else made it at the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a projection has come with an account."""
+
+    projection: str
+    generation: int | None
+    position: int
+    head: int
+    state: str
+    """`current`, `behind`, `failed`, `outdated` (built by other rules) or `new` (never built)."""
+    failed: int | None = None
+    reason: str | None = None
+
+
+def standing(connection: Connection, account_id: str, projections: Iterable[Projection]) -> list[Standing]:
+    """How far each projection has come with an account. Raises `NoLedger`."""
+    head = store_head(connection, account_id).position
+    registered = _registered(connection)
+    with translated():
+        rows = connection.execute(
+            "SELECT projection, generation, position, failed, reason FROM iamledger.projection_positions"
+            " WHERE account_id = %s",
+            (account_id,),
+        ).fetchall()
+    reached = {(name, generation): (position, failed, reason) for name, generation, position, failed, reason in rows}
+    found = []
+    for projection in projections:
+        generation, digest = registered.get(projection.name, (None, None))
+        position, failed, reason = reached.get((projection.name, generation), (0, None, None))
+        state = (
+            "new"
+            if generation is None
+            else "outdated"
+            if digest != projection.digest()
+            else "failed"
+            if failed is not None
+            else "behind"
+            if position < head
+            else "current"
+        )
+        found.append(Standing(projection.name, generation, position, head, state, failed, reason))
+    return found

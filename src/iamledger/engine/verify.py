@@ -39,7 +39,8 @@ class Drift:
         return f"{self.projection} {'/'.join(version.key)} from {version.since} until {until}: {what}"
 
     def _differences(self) -> list[str]:
-        assert self.expected is not None and self.found is not None
+        assert self.expected is not None
+        assert self.found is not None
         expected, found = self.expected.columns, self.found.columns
         ends = (
             []
@@ -60,10 +61,12 @@ class Comparison:
         self._next = next(self._rows, None)
         self.rows = 0
 
+    def listens_to(self, type_: str) -> bool:
+        """Does the projection have a rule for this type of event?"""
+        return type_ in self._listens
+
     def apply(self, event: Recorded) -> Sequence[Drift]:
         """One more event: the rows that ended with it. Raises `BrokenRule`."""
-        if event.type not in self._listens:
-            return ()
         ended = self._interpreter.apply(event)
         return [] if not ended else list(self._compare(sorted(ended, key=lambda version: version.key)))
 

@@ -131,6 +131,14 @@ class AccessKey(Noun):
     def check_reference(cls, reference: str) -> None:
         constraints.ACCESS_KEY_ID.check(reference)
 
+    def check_usable(self, now: datetime) -> None:
+        """Raise InvalidInput if the key was superseded and its grace has ended: it is never usable again."""
+        if self.usable_until is not None and self.usable_until <= now:
+            raise InvalidInput(
+                f"The Access Key with id {self.id} was superseded by {self.superseded_by} and is unusable since"
+                f" {self.usable_until:%Y-%m-%dT%H:%M:%SZ}. Revoke it and create another."
+            )
+
     def owner(self) -> str:
         """The user id of the key's owner, or NoSuchEntity."""
         if self.user_id is None:
@@ -140,25 +148,26 @@ class AccessKey(Noun):
 
 @dataclass(frozen=True)
 class UserAccessKeys(OfUser, Dependent):
-    """The keys that a user holds, by id: whether each is active."""
+    """The keys that a user holds, by id, in the order in which they were issued."""
 
     evolves_on: ClassVar[tuple[type[Event], ...]] = (
         AccessKeyCreated,
         AccessKeyDeactivated,
         AccessKeyActivated,
+        AccessKeyRotated,
         AccessKeyRevoked,
     )
     remove_first: ClassVar[str] = "must delete access keys"
 
-    held: Mapping[str, bool] = field(default_factory=dict)
+    held: Mapping[str, AccessKey] = field(default_factory=dict)
 
     def evolve(
-        self, event: AccessKeyCreated | AccessKeyDeactivated | AccessKeyActivated | AccessKeyRevoked
+        self,
+        event: AccessKeyCreated | AccessKeyDeactivated | AccessKeyActivated | AccessKeyRotated | AccessKeyRevoked,
     ) -> UserAccessKeys:
-        others = {key: active for key, active in self.held.items() if key != event.access_key_id}
-        if isinstance(event, AccessKeyRevoked):
-            return replace(self, held=others)
-        return replace(self, held={**others, event.access_key_id: not isinstance(event, AccessKeyDeactivated)})
+        key = self.held.get(event.access_key_id, AccessKey(event.access_key_id)).evolve(event)
+        held = {**self.held, key.id: key}
+        return replace(self, held={id_: key for id_, key in held.items() if key.user_id is not None})
 
     @property
     def gone(self) -> bool:
@@ -177,9 +186,19 @@ class AccessKeyUse(Noun):
     def evolve(self, event: Event) -> AccessKeyUse:
         return replace(self, noted=True)
 
+    @classmethod
+    def check_reference(cls, reference: str) -> None:
+        constraints.USE.check(reference)
+
 
 def use_of(access_key_id: str, service_name: str, region: str, used_at: datetime) -> str:
-    """What uses are counted by: key, service, region and the quarter of an hour in which it was."""
+    """What uses are counted by: key, service, region and the quarter of an hour in which it was.
+
+    Raises ValidationError, because a name that is malformed must not become a tag.
+    """
+    constraints.ACCESS_KEY_ID.check(access_key_id)
+    constraints.SERVICE.check(service_name)
+    constraints.REGION.check(region)
     used_at = used_at.astimezone(UTC)
     quarter = used_at.replace(minute=used_at.minute // 15 * 15)
     return f"{access_key_id}/{service_name}/{region}/{quarter:%Y-%m-%dT%H:%MZ}"
@@ -209,11 +228,7 @@ def deactivate_access_key(key: AccessKey) -> Iterator[Event]:
 def activate_access_key(key: AccessKey, now: datetime) -> Iterator[Event]:
     """Make a key Active. Doing it twice changes nothing; a superseded key whose grace has ended stays unusable."""
     user_id = key.owner()
-    if key.usable_until is not None and key.usable_until <= now:
-        raise InvalidInput(
-            f"The Access Key with id {key.id} was superseded by {key.superseded_by} and is unusable since"
-            f" {key.usable_until:%Y-%m-%dT%H:%M:%SZ}. Revoke it and create another."
-        )
+    key.check_usable(now)
     if not key.active:
         yield AccessKeyActivated(access_key_id=key.id, user_id=user_id)
 
@@ -230,12 +245,13 @@ def rotate_access_key(
     if not keys.held:
         raise NoSuchEntity(f"The user with name {user.user_name} has no access key to rotate. Create one.")
     yield from create_access_key(user, keys, key, quotas)
-    (old, active), *_ = keys.held.items()
-    if not active:
+    old = min(keys.held.values(), key=lambda held: held.superseded_by is not None)  # the first that is not superseded
+    old.check_usable(now)
+    if not old.active:
         raise InvalidInput(
-            f"The Access Key with id {old} is Inactive. Activate it first, or revoke it and create another."
+            f"The Access Key with id {old.id} is Inactive. Activate it first, or revoke it and create another."
         )
-    yield AccessKeyRotated(access_key_id=old, user_id=user.id, superseded_by=key.id, usable_until=now + grace)
+    yield AccessKeyRotated(access_key_id=old.id, user_id=user.id, superseded_by=key.id, usable_until=now + grace)
 
 
 def revoke_access_key(
@@ -268,8 +284,8 @@ def record_access_key_use(
     It is an observation, so it is taken for an Inactive key too.
     """
     user_id = key.owner()
-    constraints.SERVICE.check(service_name)
-    constraints.REGION.check(region)
+    if use.id != use_of(key.id, service_name, region, used_at):
+        raise InvalidInput(f"{use.id} is not what this use is counted by.")
     if used_at > now + timedelta(minutes=5):
         raise InvalidInput("A key cannot have been used at a time that has not come yet.")
     if not use.noted:
@@ -279,5 +295,5 @@ def record_access_key_use(
             service_name=service_name,
             region=region,
             used_at=used_at,
-            use=use_of(key.id, service_name, region, used_at),
+            use=use.id,
         )

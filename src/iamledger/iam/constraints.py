@@ -28,9 +28,12 @@ class Constraint:
             raise self._broken(value, f"Member must have length greater than or equal to {self.shortest}")
         if len(value) > self.longest:
             raise self._broken(value, f"Member must have length less than or equal to {self.longest}")
-        if self.pattern is not None and not re.fullmatch(self.pattern, value, re.ASCII):
+        if self.pattern is not None and not self._fits(value):
             raise self._broken(value, f"Member must satisfy regular expression pattern: {self.pattern}")
         return value
+
+    def _fits(self, value: str) -> bool:
+        return re.fullmatch(str(self.pattern), value, re.ASCII) is not None
 
     def _broken(self, value: str, rule: str) -> ValidationError:
         shown = ascii(value if len(value) <= 80 else value[:77] + "...")
@@ -39,19 +42,30 @@ class Constraint:
         )
 
 
+class TagConstraint(Constraint):
+    """A part of a tag, whose pattern has classes of Unicode, which Python's `re` does not know."""
+
+    __slots__ = ()
+
+    def _fits(self, value: str) -> bool:
+        return all(c in "_.:/=+-@" or unicodedata.category(c)[0] in "LZN" for c in value)
+
+
 USER_NAME = Constraint("userName", 1, 64, r"[\w+=,.@-]+")
 EXISTING_USER_NAME = Constraint("userName", 1, 128, r"[\w+=,.@-]+")
 PATH = Constraint("path", 1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)")
 PATH_PREFIX = Constraint("pathPrefix", 1, 512, r"\u002F[\u0021-\u007F]*")
 ACCESS_KEY_ID = Constraint("accessKeyId", 16, 128, r"[\w]+")
-TAG_KEY = Constraint("key", 1, 128)
-TAG_VALUE = Constraint("value", 0, 256)
+TAG_KEY = TagConstraint("key", 1, 128, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+")
+TAG_VALUE = TagConstraint("value", 0, 256, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*")
 # Not of the service model: what the account service and this product add.
 ACCOUNT_ID = Constraint("accountId", 12, 12, r"\d{12}")
 ACCOUNT_NAME = Constraint("accountName", 1, 50, r"[ -~]*[!-~][ -~]*")
-EMAIL = Constraint("email", 6, 64, r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f]+\.[^\s@\x00-\x1f\x7f]+")
+_MAIL = r"(?u:[^\s@\x00-\x1f\x7f-\x9f\u200b-\u206f\ud800-\udfff]+)"  # nothing invisible, no lone surrogates
+EMAIL = Constraint("email", 6, 64, rf"{_MAIL}@{_MAIL}\.{_MAIL}")
 SERVICE = Constraint("serviceName", 1, 128, r"[a-z0-9.-]+")
 REGION = Constraint("region", 1, 64, r"[a-z0-9-]+")
+USE = Constraint("use", 1, 512, r"[!-~]+")
 REQUEST_ID = Constraint("requestId", 1, 128, r"[!-~]+")
 _TEXT = r"[\t\n\r -~\xa0-\ud7ff\ue000-\U0010ffff]*"  # no control characters, no lone surrogates
 REASON = Constraint("reason", 1, 1000, _TEXT)
@@ -61,28 +75,20 @@ NOTE = Constraint("note", 1, 1000, _TEXT)
 Tags = Sequence[tuple[str, str]]
 """Pairs of key and value; no two keys are equal without regard to case."""
 
-_TAG_CHARACTERS = "_.:/=+-@"
-
 
 def check_tags(tags: Tags) -> list[tuple[str, str]]:
     """Return the tags of one request, or raise ValidationError or InvalidInput."""
     check_tag_keys([key for key, _ in tags])
     for _, value in tags:
-        _check_characters(TAG_VALUE.check(value), TAG_VALUE)
+        TAG_VALUE.check(value)
     return list(tags)
 
 
 def check_tag_keys(keys: Iterable[str]) -> list[str]:
     """Return the tag keys of one request, or raise ValidationError or InvalidInput."""
-    checked = [_check_characters(TAG_KEY.check(key), TAG_KEY) for key in keys]
+    checked = [TAG_KEY.check(key) for key in keys]
     if len({key.lower() for key in checked}) < len(checked):
         raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
     if any(key.lower().startswith("aws:") for key in checked):
         raise InvalidInput("Tag keys that start with aws: are reserved for the system.")
     return checked
-
-
-def _check_characters(value: str, constraint: Constraint) -> str:
-    if any(c not in _TAG_CHARACTERS and unicodedata.category(c)[0] not in "LZN" for c in value):
-        raise constraint._broken(value, r"Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]*")
-    return value

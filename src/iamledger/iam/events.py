@@ -41,7 +41,7 @@ PERSONAL = _Personal()
 
 
 def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # strftime: no year 0999
 
 
 Instant = Annotated[datetime, PlainSerializer(_iso, when_used="json")]

@@ -27,7 +27,18 @@ from iamledger.store.errors import (
     translated,
 )
 from iamledger.store.events import Context, Match, NewEvent, Query, RecordedEvent
-from iamledger.store.reading import Boundary, Earlier, Head, data_key, head, position_at, read, read_boundary, stream
+from iamledger.store.reading import (
+    Boundary,
+    Earlier,
+    Head,
+    data_key,
+    head,
+    position_at,
+    read,
+    read_boundary,
+    select,
+    stream,
+)
 
 __all__ = [
     "Appended",
@@ -67,6 +78,7 @@ __all__ = [
     "position_at",
     "read",
     "read_boundary",
+    "select",
     "stream",
     "translated",
 ]

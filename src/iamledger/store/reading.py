@@ -91,18 +91,28 @@ def read(
     newest_first: bool = False,
 ) -> list[RecordedEvent]:
     """The events that match, after one position and up to another, in order or newest first."""
-    order = "DESC" if newest_first else "ASC"
-    matching = ""
-    parameters: list[Any] = [account_id, after, upto, upto]
+    conditions = "account_id = %(account)s AND position > %(after)s AND position <= %(upto)s"
     if query:
-        matching = "AND position IN (SELECT iamledger.matching(%s, %s, %s))"
-        parameters += [account_id, query_json(query), after]
+        conditions += " AND position IN (SELECT iamledger.matching(%(account)s, %(query)s, %(after)s))"
+    parameters = {
+        "account": account_id,
+        "query": query_json(query),
+        "after": after,
+        "upto": 2**62 if upto is None else upto,
+        "limit": limit,
+    }
+    return select(connection, conditions, parameters, newest_first=newest_first)
+
+
+def select(
+    connection: Connection, conditions: str, parameters: dict[str, Any], *, newest_first: bool = False
+) -> list[RecordedEvent]:
+    """The events for which conditions in SQL hold; `limit` is among the parameters."""
+    order = "DESC" if newest_first else "ASC"
     with translated():
         rows = connection.execute(
-            f"SELECT {_COLUMNS} FROM iamledger.recorded"
-            f" WHERE account_id = %s AND position > %s AND (%s::bigint IS NULL OR position <= %s) {matching}"
-            f" ORDER BY position {order} LIMIT %s",
-            [*parameters, limit],
+            f"SELECT {_COLUMNS} FROM iamledger.recorded WHERE {conditions} ORDER BY position {order} LIMIT %(limit)s",
+            parameters,
         ).fetchall()
     return [_recorded(row) for row in rows]
 

@@ -27,6 +27,8 @@ $$;
 --
 -- The head's lock is taken in one statement and the condition checked in a later one. Were both in one statement, the
 -- check would run on the snapshot from before the wait, and the conflicting event would be written.
+-- The clock is read after the lock was obtained, too. An UPDATE computes its values before it waits for a row, so its own
+-- time could lie before one that position_at has answered for during the wait.
 CREATE FUNCTION iamledger.append(
     p_account text, p_events jsonb, p_request text, p_fingerprint text,
     p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb,
@@ -39,6 +41,7 @@ BEGIN
     IF p_opens THEN
         INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
     END IF;
+    PERFORM FROM iamledger.ledgers l WHERE l.account_id = p_account FOR NO KEY UPDATE;
     UPDATE iamledger.ledgers l
        SET head = l.head + v_count,
            recorded_at = greatest(clock_timestamp(), l.recorded_at + interval '1 microsecond')

@@ -1,10 +1,11 @@
 -- What readers and projections see: events with their personal values put back, or null where they were erased.
+-- Only the entries of an object can be personal; anything else stays as it is.
 CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
-        WHEN NOT p_has_personal THEN p_data
+        WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
         WHEN p_personal IS NOT NULL THEN p_data || p_personal
-        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN value ? 'digest' AND jsonb_typeof(value) = 'object'
+        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
                                                          THEN 'null' ELSE value END), '{}')
                 FROM jsonb_each(p_data))
     END

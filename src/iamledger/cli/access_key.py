@@ -1,0 +1,230 @@
+"""Access keys: create, list, show, deactivate, activate, rotate, revoke, record-use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from iamledger.cli.output import note
+from iamledger.cli.session import Reading, Writing, commands, reading, writing
+
+if TYPE_CHECKING:
+    from iamledger.ledger import Outcome
+
+app = commands("Access keys: at most two a user, each with its whole life on record.")
+
+KeyId = Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…")]
+SaveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="FILE.csv", help="Write the secret to a new CSV file (mode 0600), not to the screen."
+    ),
+]
+COLUMNS = ("UserName", "AccessKeyId", "Status", "AgeDays", "LastUsedDate", "UsableUntil", "Due")
+
+
+class Reason(StrEnum):
+    """The words of RFC 5280, section 5.3.1; the same as `RevocationReason`, without its imports."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+
+@app.command(epilog="Example: iamledger access-key create alice --save alice.csv --reason 'deploy job'")
+@writing
+def create(
+    to: Writing,
+    user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user.")],
+    save: SaveOption = None,
+) -> None:
+    """Issue an access key. Its secret is shown now and never again."""
+    from iamledger.iam.access_key import create_access_key
+
+    with _secret_file(save, to.dry_run) as file:
+        outcome = to.execute(create_access_key, user=user)
+        _tell_issued(to, outcome, f"Created an access key for user {user}.", file, save)
+
+
+@app.command("list", epilog="Example: iamledger access-key list alice --as-of 2026-11-24")
+@reading
+def list_(
+    at: Reading,
+    user: Annotated[
+        str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.", show_default="all")
+    ] = None,
+) -> None:
+    """List access keys, with age and last use. Revoked ones are gone; see `audit key`."""
+    from iamledger_projections.access_keys import list_access_keys
+    from iamledger_projections.users import get_user
+
+    with at.view() as view:
+        if user is not None:
+            get_user(view, user)
+        at.tell("AccessKeys", list_access_keys(view, user), view, COLUMNS)
+
+
+@app.command(epilog="Example: iamledger access-key show AKIA… --output json")
+@reading
+def show(at: Reading, key_id: KeyId) -> None:
+    """Show an access key: owner, status, rotation, last use. Never its secret."""
+    from iamledger_projections.access_keys import get_access_key
+
+    with at.view() as view:
+        at.tell("AccessKey", get_access_key(view, key_id), view)
+
+
+@app.command(epilog="Example: iamledger access-key deactivate AKIA… --reason 'leaked in a build log'")
+@writing
+def deactivate(to: Writing, key_id: KeyId) -> None:
+    """Make a key Inactive; it can be activated again."""
+    from iamledger.iam.access_key import deactivate_access_key
+
+    to.tell(to.execute(deactivate_access_key, key=key_id), f"Deactivated access key {key_id}.")
+
+
+@app.command(epilog="Example: iamledger access-key activate AKIA… --reason 'false alarm'")
+@writing
+def activate(to: Writing, key_id: KeyId) -> None:
+    """Make an Inactive key Active again."""
+    from iamledger.iam.access_key import activate_access_key
+
+    to.tell(to.execute(activate_access_key, key=key_id), f"Activated access key {key_id}.")
+
+
+@app.command(epilog="Example: iamledger access-key rotate alice --grace 48h --reason 'quarterly rotation'")
+@writing
+def rotate(
+    to: Writing,
+    user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user, who must have one key.")],
+    grace: Annotated[
+        str,
+        typer.Option("--grace", metavar="DURATION", help="How long the old key stays usable: 90m, 24h, 7d; 0 ends it."),
+    ] = "24h",
+    save: SaveOption = None,
+) -> None:
+    """Issue a new key, and let the old one end when the grace has passed.
+
+    The old key holds its slot until it is revoked.
+    """
+    from iamledger.iam.access_key import AccessKeyRotated, rotate_access_key
+
+    with _secret_file(save, to.dry_run) as file:
+        outcome = to.execute(rotate_access_key, user=user, grace=duration(grace))
+        (old,) = (event for event in outcome.events if isinstance(event, AccessKeyRotated))
+        until = f"{old.usable_until:%Y-%m-%dT%H:%M:%SZ}"
+        _tell_issued(to, outcome, f"Rotated: {old.access_key_id} of user {user} is usable until {until}.", file, save)
+
+
+@app.command(epilog="Example: iamledger access-key revoke AKIA… -r keyCompromise --suspected-since 2026-11-20T08:00Z")
+@writing
+def revoke(
+    to: Writing,
+    key_id: KeyId,
+    revocation_reason: Annotated[
+        Reason, typer.Option("--revocation-reason", "-r", help="RFC 5280's words.")
+    ] = Reason.UNSPECIFIED,
+    text: Annotated[str | None, typer.Option("--note", help="What happened.")] = None,
+    suspected_since: Annotated[
+        str | None, typer.Option("--suspected-since", metavar="TIME", help="From when on the key is suspected.")
+    ] = None,
+) -> None:
+    """Revoke a key for good, which is IAM's DeleteAccessKey, and delete its secret. Its history stays."""
+    from iamledger.iam.access_key import RevocationReason, revoke_access_key
+    from iamledger.moments import parse_time
+
+    since: datetime | None = parse_time(suspected_since) if suspected_since is not None else None
+    outcome = to.execute(
+        revoke_access_key,
+        key=key_id,
+        revocation_reason=RevocationReason(revocation_reason),
+        note=text,
+        suspected_since=since,
+    )
+    to.tell(outcome, f"Revoked access key {key_id}.")
+
+
+@app.command("record-use", epilog="Example: iamledger access-key record-use AKIA… --service s3 --region eu-west-1")
+@writing
+def record_use(
+    to: Writing,
+    key_id: KeyId,
+    service: Annotated[str, typer.Option("--service", help="The service that saw it, such as s3.")],
+    region: Annotated[str, typer.Option("--region", help="The region where it was.")],
+    used_at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="When.", show_default="now")] = None,
+) -> None:
+    """Note that a key was used; at most once per key, service, region and quarter of an hour."""
+    from iamledger.iam.access_key import record_access_key_use, use_of
+    from iamledger.moments import parse_time
+
+    when = parse_time(used_at) if used_at is not None else datetime.now(UTC)
+    outcome = to.execute(
+        record_access_key_use,
+        key=key_id,
+        use=use_of(key_id, service, region, when),
+        service_name=service,
+        region=region,
+        used_at=when,
+        assumed=() if used_at is not None else ("used_at", "use"),
+    )
+    to.tell(outcome, f"Noted a use of access key {key_id}.")
+
+
+def duration(text: str) -> timedelta:
+    """A duration such as 90m, 24h or 7d; a bare 0 is none."""
+    match = re.fullmatch(r"([0-9]{1,6})(s|m|h|d)", text, re.ASCII)
+    if text == "0":
+        return timedelta(0)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a duration; write 0, 90m, 24h or 7d")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+@contextmanager
+def _secret_file(path: Path | None, dry_run: bool) -> Iterator[TextIO | None]:
+    """A new file for a secret, opened before the key is issued; removed again if nothing was written to it."""
+    if path is None or dry_run:
+        yield None
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be made: {error.strerror}", param_hint="--save") from None
+    with os.fdopen(descriptor, "w") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        finally:
+            if path.stat().st_size == 0:
+                path.unlink()
+
+
+def _tell_issued(to: Writing, outcome: Outcome, did: str, file: TextIO | None, save: Path | None) -> None:
+    from iamledger.iam.access_key import AccessKeyCreated
+
+    (key_id,) = (event.access_key_id for event in outcome.events if isinstance(event, AccessKeyCreated))
+    secret = outcome.secrets.get(key_id)
+    record: dict[str, str | None] = {"AccessKeyId": key_id}
+    if secret is not None and file is None:
+        record["SecretAccessKey"] = secret
+    elif secret is not None and file is not None:
+        file.write(f"Access key ID,Secret access key\n{key_id},{secret}\n")
+        record["SavedTo"] = str(save)
+    to.tell(outcome, did, record)
+    if secret is not None:
+        note("The secret cannot be shown again. Keep it safe." if file is None else "The secret is in that file alone.")
+    elif not to.dry_run:
+        note("The secret was shown once and cannot be shown again. If it is lost, revoke the key and create another.")

@@ -1,0 +1,90 @@
+"""Accounts: create, list, show, use."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from iamledger.cli.output import Output, print_csv, print_json, print_table
+from iamledger.cli.session import Reading, Session, Writing, commands, reading, writing
+
+app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
+
+COLUMNS = ("AccountId", "AccountName", "Email", "CreateDate", "Users", "AccessKeys", "Default")
+
+
+@app.command(epilog="Example: iamledger account create acme --email root@acme.example")
+@writing
+def create(
+    to: Writing,
+    name: Annotated[str, typer.Argument(help="Name of the account, up to 50 characters.")],
+    email: Annotated[str, typer.Option("--email", help="E-mail address of the account's root user.")],
+    account_id: Annotated[
+        str | None, typer.Option("--id", metavar="NUMBER", help="Twelve digits.", show_default="a new number")
+    ] = None,
+) -> None:
+    """Create an account. The first one becomes the default."""
+    import os
+
+    from iamledger.accounts import account_ids, use_account
+    from iamledger.iam import identifiers
+    from iamledger.iam.account import create_account
+
+    number = account_id or identifiers.account_id(os.urandom(identifiers.ID_BYTES))
+    to.account_id = number
+    outcome = to.ledger(number).execute(
+        create_account, dry_run=to.dry_run, account=number, account_name=name, email=email
+    )
+    connection = to.database.connection
+    if outcome.last is not None and account_ids(connection) == [number]:
+        use_account(connection, to.settings, number)
+    to.tell(outcome, f"Created account {name}.", {"AccountId": number, "AccountName": name, "Email": email})
+
+
+@app.command("list", epilog="Example: iamledger account list --output json")
+@reading
+def list_(at: Reading) -> None:
+    """List all accounts; with --as-of TIME, those that existed then."""
+    from iamledger.accounts import account_ids, default_account
+    from iamledger.iam.refusals import InvalidInput
+    from iamledger_projections.accounts import get_account
+
+    default = default_account(at.database.connection, at.settings)
+    rows = []
+    for account_id in account_ids(at.database.connection):
+        try:
+            with at.view(account_id) as view:
+                rows.append({**get_account(view), "Position": view.position, "Default": account_id == default})
+        except InvalidInput:
+            if at.as_of is None or at.as_of.isdigit():
+                raise  # otherwise the account began later
+    columns = [*COLUMNS[:-1], "Position", "Default"]
+    if at.output is Output.JSON:
+        print_json({"Accounts": rows})
+    elif at.output is Output.CSV:
+        print_csv(rows, columns)
+    elif rows:
+        print_table(rows, columns)
+    else:
+        print("No accounts. Create one: iamledger account create NAME --email ADDRESS")
+
+
+@app.command(epilog="Example: iamledger account show --as-of 2026-11-24")
+@reading
+def show(at: Reading) -> None:
+    """Show the account: name, root e-mail, how many users and keys."""
+    from iamledger_projections.accounts import get_account
+
+    with at.view() as view:
+        at.tell("Account", get_account(view), view)
+
+
+@app.command(epilog="Example: iamledger account use 123456789012")
+def use(account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]) -> None:
+    """Make an account the default one, for commands without --account."""
+    from iamledger.accounts import use_account
+
+    session = Session(account, Output.TABLE)
+    use_account(session.database.connection, session.settings, session.account_id)
+    print(f"Using account {session.account_id}.")

@@ -1,0 +1,318 @@
+"""The audit trail: log, show, key, replay, erase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iamledger.cli.output import (
+    Output,
+    cell,
+    instant,
+    note,
+    print_csv,
+    print_json,
+    print_table,
+    progress_bar,
+    styled,
+)
+from iamledger.cli.session import Reading, Session, commands, plain, reading
+
+if TYPE_CHECKING:
+    from iamledger.engine.changes import Change
+    from iamledger.store import RecordedEvent
+
+app = commands("The audit trail: who did what to whom, when, from where and why.")
+
+CSV_COLUMNS = ("Position", "RecordedAt", "Type", "Actor", "Reason", "Ticket", "RequestId", "SourceAddress", "Data")
+FOLLOW_SECONDS = 0.5
+
+
+@app.command(epilog="Example: iamledger audit log --user alice --type AccessKeyRevoked --patch")
+@reading
+def log(
+    at: Reading,
+    user: Annotated[
+        str | None, typer.Option("--user", help="About this user: a name it has or had, or its id.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")] = None,
+    actor: Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")] = None,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Of this type, such as UserCreated; can be repeated.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Recorded at this time or later.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Recorded at this time or earlier.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many events.")] = 50,
+    patch: Annotated[
+        bool, typer.Option("--patch", "-p", help="Show what each event changed, before and after.")
+    ] = False,
+    oneline: Annotated[bool, typer.Option("--oneline", help="One line for each event.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new events and show them.")] = False,
+) -> None:
+    """Show events, newest first, like `git log`."""
+    from iamledger import store
+    from iamledger.history import Filter, find
+    from iamledger.moments import parse_time
+
+    wanted = Filter(
+        user=user,
+        access_key_id=key,
+        actor=actor,
+        types=type_ or (),
+        since=parse_time(since, end=False) if since is not None else None,
+        until=parse_time(until) if until is not None else None,
+    )
+    connection, account_id = at.database.connection, at.account_id
+    upto = at.position()
+    events = find(connection, account_id, wanted, upto=upto, limit=limit + 1)
+    more = len(events) > limit
+    events = events[:limit]
+    if follow:
+        events.reverse()
+    _show(at, events, patch=patch, oneline=oneline, position=upto)
+    if more:
+        note(f"There are more than {limit} events; show more with --limit.")
+    while follow:
+        time.sleep(FOLLOW_SECONDS)
+        head = store.head(connection, account_id).position
+        if head > upto:
+            events = find(connection, account_id, wanted, after=upto, upto=head, newest_first=False)
+            _show(at, events, patch=patch, oneline=oneline, position=head)
+            upto = head
+
+
+@app.command(epilog="Example: iamledger audit show 42")
+@plain
+def show(session: Session, position: Annotated[int, typer.Argument(min=1, help="Position of the event.")]) -> None:
+    """Show one event whole: context, data, and what it changed."""
+    from iamledger.history import at_position
+
+    event = at_position(session.database.connection, session.account_id, position)
+    _show(session, [event], patch=True, oneline=False, position=position, one=True)
+
+
+@app.command(epilog="Example: iamledger audit key AKIA… --output json")
+@reading
+def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…")]) -> None:
+    """Show the whole life of an access key, alive or long gone, oldest event first."""
+    from iamledger.actors import shown
+    from iamledger.history import of_access_key, owner_name
+
+    connection, upto = at.database.connection, at.position()
+    events = of_access_key(connection, at.account_id, key_id, upto)
+    owner = owner_name(connection, at.account_id, str(events[0].data["user_id"]), upto)
+    if at.output is not Output.TABLE:
+        _show(at, events, patch=False, oneline=False, position=upto, extra={"AccessKeyId": key_id, "UserName": owner})
+        return
+    print(f"{styled(f'access key {key_id}', 'position')} of user {owner}")
+    rows = [
+        {
+            "Position": event.position,
+            "RecordedAt": event.recorded_at,
+            "Event": event.type,
+            "Actor": shown(event.context.get("actor")),
+            "What": _detail(event, key_id),
+            "Reason": event.context.get("reason"),
+            "Ticket": event.context.get("ticket"),
+        }
+        for event in events
+    ]
+    print_table(rows, list(rows[0]))
+    print(styled(f"as of position {upto}, account {at.account_id}", "faint"))
+
+
+@app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
+@plain
+def replay(
+    session: Session,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="POSITION|TIME", help="Stop there.", show_default="the head")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check order, hashes, tags, and every row of every projection.")
+    ] = False,
+    root: Annotated[
+        str | None, typer.Option("--expect-root", metavar="BASE64", help="Refuse if the Merkle root is another.")
+    ] = None,
+) -> None:
+    """Run through the history from its first event.
+
+    Exit status 1 if verifying finds anything that is not as it was written.
+    """
+    from base64 import b64encode
+
+    from iamledger import store
+    from iamledger.engine.catchup import catch_up
+    from iamledger.engine.registry import live_tables
+    from iamledger.moments import moment
+    from iamledger.read_models import all_projections
+    from iamledger.replay import replay as run
+
+    connection, account_id = session.database.connection, session.account_id
+    upto = moment(connection, account_id, until).position if until else store.head(connection, account_id).position
+    tables = list(live_tables(connection, all_projections().values()).values()) if verify else []
+    if verify:
+        catch_up(connection, account_id, tables)
+    with progress_bar("Replaying", upto) as progress:
+        seen = run(connection, account_id, upto, tables, verify=verify, progress=progress)
+    root_text = b64encode(seen.root).decode()
+    if root is not None and root != root_text:
+        seen.findings.append(f"the Merkle root is {root_text}, not {root}")
+    if session.output is Output.JSON:
+        print_json(
+            {
+                "Account": account_id,
+                "Position": seen.size,
+                "FirstRecordedAt": seen.first_at,
+                "LastRecordedAt": seen.last_at,
+                "Root": root_text,
+                "Events": dict(sorted(seen.types.items())),
+                "Verified": verify and not seen.findings,
+                "Rows": seen.rows,
+                "Findings": seen.findings,
+            }
+        )
+    else:
+        types = [{"Event": name, "Count": count} for name, count in sorted(seen.types.items())]
+        (print_csv if session.output is Output.CSV else print_table)(types, ["Event", "Count"])
+        say = note if session.output is Output.CSV else print
+        say(f"Replayed {seen.size} events of account {account_id}, {seen.first_at} to {seen.last_at}.")
+        say(f"Merkle root (RFC 6962) {root_text}")
+        if verify and not seen.findings:
+            rows = sum(seen.rows.values())
+            say(
+                styled(
+                    f"Verified: order, {seen.size} hashes, tags, {rows} rows of {len(seen.rows)} projections. No drift.",
+                    "good",
+                )
+            )
+    if seen.findings:
+        for finding in seen.findings:
+            note(styled(f"Finding: {finding}", "bad"))
+        note(f"{len(seen.findings)} findings. The ledger or a projection is not as it was written.")
+        raise typer.Exit(1)
+
+
+def _show(
+    session: Session,
+    events: Sequence[RecordedEvent],
+    *,
+    patch: bool,
+    oneline: bool,
+    position: int,
+    one: bool = False,
+    extra: dict[str, Any] | None = None,
+) -> None:
+    """Print events in the form that was asked for."""
+    if session.output is Output.JSON:
+        told = [_told(event, _changes(session, event) if patch else None) for event in events]
+        origin = {"Account": session.account_id, "Position": position, **(extra or {})}
+        print_json({**origin, "Event": told[0]} if one else {**origin, "Events": told})
+    elif session.output is Output.CSV:
+        print_csv([_told(event, None) for event in events], CSV_COLUMNS)
+    elif oneline:
+        for event in events:
+            _print_line(event)
+    else:
+        for event in events:
+            _print_event(event, _changes(session, event) if patch else ())
+
+
+def _changes(session: Session, event: RecordedEvent) -> list[Change]:
+    from iamledger.engine.catchup import catch_up
+    from iamledger.engine.changes import changes
+    from iamledger.engine.registry import live_tables
+    from iamledger.read_models import all_projections
+
+    connection = session.database.connection
+    tables = list(live_tables(connection, all_projections().values()).values())
+    catch_up(connection, session.account_id, tables)
+    return list(changes(connection, event, tables))
+
+
+def _told(event: RecordedEvent, changes: Iterable[Change] | None) -> dict[str, Any]:
+    """An event, for programs."""
+    told: dict[str, Any] = {
+        "Position": event.position,
+        "RecordedAt": event.recorded_at,
+        "Type": event.type,
+        "Actor": event.context.get("actor"),
+        "Reason": event.context.get("reason"),
+        "Ticket": event.context.get("ticket"),
+        "RequestId": event.context.get("request_id"),
+        "SourceAddress": event.context.get("source_address"),
+        "Data": event.data,
+    }
+    if changes is not None:
+        told["Changes"] = [
+            {"Projection": c.projection, "Key": list(c.key), "Before": c.before, "After": c.after} for c in changes
+        ]
+    return told
+
+
+def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
+    from iamledger.actors import told_at_length
+
+    print(f"{styled(f'position {event.position}', 'position')}  {styled(event.type, 'heading')}")
+    lines = {
+        "Date": instant(event.recorded_at),
+        "Actor": told_at_length(event.context.get("actor")),
+        "From": event.context.get("source_address"),
+        "Reason": event.context.get("reason"),
+        "Ticket": event.context.get("ticket"),
+        "Request": event.context.get("request_id"),
+    }
+    for name, value in lines.items():
+        if value is not None:
+            print(f"{name + ':':<9}{cell(value)}")
+    print()
+    data = event.data if isinstance(event.data, dict) else {"data": event.data}
+    width = max(map(len, data), default=0)
+    for name, value in data.items():
+        print(f"    {name.ljust(width)}  {cell(value)}")
+    for change in changes:
+        print(f"\n    {styled(change.projection, 'heading')} {'/'.join(change.key)}")
+        for name, (before, after) in change.columns().items():
+            if change.before is not None:
+                print(styled(f"  - {name}: {cell(before)}", "removed"))
+            if change.after is not None:
+                print(styled(f"  + {name}: {cell(after)}", "added"))
+    print()
+
+
+def _print_line(event: RecordedEvent) -> None:
+    from iamledger.actors import shown
+
+    data = event.data if isinstance(event.data, dict) else {}
+    subject = next((data[n] for n in ("access_key_id", "user_name", "user_id", "account_name") if n in data), "")
+    reason = event.context.get("reason")
+    tail = f"  {cell(reason)}" if reason else ""
+    print(
+        f"{styled(f'{event.position:>6}', 'position')}  {cell(event.recorded_at)}  {event.type:<22}"
+        f" {cell(subject):<22} {shown(event.context.get('actor'))}{tail}"
+    )
+
+
+def _detail(event: RecordedEvent, key_id: str) -> str:
+    """What an event did to a key, in a few words."""
+    data = event.data
+    match event.type:
+        case "AccessKeyRotated" if data["access_key_id"] == key_id:
+            return f"superseded by {data['superseded_by']}, usable until {data['usable_until'][:19]}Z"
+        case "AccessKeyRotated":
+            return f"supersedes {data['access_key_id']}"
+        case "AccessKeyRevoked":
+            parts = [data["revocation_reason"], data.get("note")]
+            if data.get("suspected_since"):
+                parts.append(f"suspected since {data['suspected_since'][:19]}Z")
+            return "; ".join(part for part in parts if part)
+        case "AccessKeyUsed":
+            return f"{data['service_name']} in {data['region']} at {data['used_at'][:19]}Z"
+    return ""

@@ -1,0 +1,38 @@
+"""Errors that a person is told, and their exit statuses."""
+
+from __future__ import annotations
+
+from iamledger.engine.declaration import InvalidProjection
+from iamledger.engine.errors import ProjectionError
+from iamledger.iam.refusals import Refusal
+from iamledger.ledger import Conflict
+from iamledger.sealing import MasterKeyError
+from iamledger.settings import SettingsError
+from iamledger.store import NotStrictJson, SchemaOutdated, StoreError, Unreachable
+from iamledger.store.embedded import EmbeddedServerError
+
+REFUSED, CONFLICT, UNREACHABLE = 1, 4, 5
+
+
+def failure(error: Exception) -> tuple[str, int] | None:
+    """The message and exit status for an error; None for one that nobody expected."""
+    match error:
+        case Refusal():
+            return f"{error.code}: {error}", REFUSED
+        case NotStrictJson():
+            return f"ValidationError: {error}", REFUSED
+        case Conflict():
+            return f"Conflict: {error}", CONFLICT
+        case SchemaOutdated():
+            return (
+                f"SchemaOutdated: {error}. The database's schema is not the one of this version of iamledger."
+                " Run: iamledger db migrate",
+                UNREACHABLE,
+            )
+        case Unreachable():
+            return f"Unreachable: the database cannot be reached: {error}", UNREACHABLE
+        case EmbeddedServerError():
+            return f"Unreachable: {error}", UNREACHABLE
+        case StoreError() | ProjectionError() | InvalidProjection() | MasterKeyError() | SettingsError():
+            return f"{type(error).__name__}: {error}", REFUSED
+    return None

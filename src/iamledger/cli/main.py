@@ -1,0 +1,91 @@
+"""The program `iamledger`: finds its commands, and turns errors into exit statuses.
+
+Exit status: 0; 1 a refusal, with IAM's code and message on standard error; 2 wrong usage; 4 a conflict that outlasted its
+retries; 5 the database cannot be reached.
+
+Every file of this package that defines its `app` with `commands` is a command. Heavy libraries are imported inside the
+commands, so that help and completion answer at once.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class _Commands(TyperGroup):
+    """The commands of this package, found by file name, imported when asked for."""
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        found = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+        return {name.replace("_", "-"): name for name in found if "\napp = commands(" in _source(name)}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self._modules)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self._modules:
+            return None
+        module = import_module(f"iamledger.cli.{self._modules[cmd_name]}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
+def _source(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: iamledger account create acme --email root@acme.example",
+)
+
+
+@app.callback()
+def iamledger(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """An event-sourced identity ledger: what AWS IAM manages, with every past moment queryable."""
+    if version:
+        from iamledger import __version__
+
+        typer.echo(f"iamledger {__version__}")
+        raise typer.Exit
+
+
+@app.command("version", hidden=True)
+def _never() -> None:
+    """Typer makes a group only of an app that has a command."""
+
+
+def run() -> None:
+    """The entry point."""
+    try:
+        app(prog_name="iamledger")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        from iamledger.cli.failures import failure
+
+        told = failure(error)
+        if told is None:
+            raise
+        message, status = told
+        typer.echo(message, err=True)
+        sys.exit(status)

@@ -1,0 +1,156 @@
+"""Output. The rules:
+
+Answers go to standard output, everything else (progress, notes, errors) to standard error. `table` is for people: rich
+tables on a terminal, plain aligned columns in a pipe, no colour with NO_COLOR. `json` is one object with the account, the
+position and the answer; `csv` is the answer alone. Column names are IAM's.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+class Output(StrEnum):
+    """How to answer."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def on_terminal() -> bool:
+    """Is standard output a terminal?"""
+    return sys.stdout.isatty()
+
+
+def styled(text: str, style: str) -> str:
+    """Text in a style of rich, on a terminal that may have colours."""
+    if not on_terminal() or "NO_COLOR" in os.environ:
+        return text
+    import typer
+
+    return typer.style(text, **_STYLES[style])
+
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "heading": {"bold": True},
+    "position": {"fg": "yellow"},
+    "good": {"fg": "green"},
+    "bad": {"fg": "red"},
+    "faint": {"dim": True},
+    "added": {"fg": "green"},
+    "removed": {"fg": "red"},
+}
+
+
+def note(text: str) -> None:
+    """Tell a person something that is not the answer."""
+    print(text, file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """A header and the rows. Cells that a spreadsheet would take for a formula are quoted with an apostrophe."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_harmless(cell(row.get(column), exact=True)) for column in columns])
+
+
+def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Aligned columns; a rich table on a terminal."""
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    if on_terminal():
+        _rich_table(cells, columns)
+        return
+    widths = [max(len(line[n]) for line in [list(columns), *cells]) for n in range(len(columns))]
+    for line in [list(columns), *cells]:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_record(record: Row) -> None:
+    """One thing: a line for each of its members."""
+    width = max(map(len, record), default=0)
+    for name, value in record.items():
+        print(f"{styled(name.ljust(width), 'heading')}  {cell(value)}")
+
+
+def cell(value: Any, *, exact: bool = False) -> str:
+    """A value as text: times in UTC (to the second, unless `exact`), tags as key=value, nothing as `-` or empty."""
+    match value:
+        case None | []:
+            return "" if exact else "-"
+        case bool():
+            return str(value).lower() if exact else "yes" if value else "no"
+        case datetime():
+            return instant(value) if exact else instant(value)[:19] + "Z"
+        case [{"Key": _}, *_]:
+            return _visible(", ".join(f"{tag['Key']}={tag['Value']}" for tag in value))
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _visible(str(value))
+
+
+def instant(time: datetime) -> str:
+    """A time in ISO 8601, UTC, with microseconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _plain(value: Any) -> Any:
+    return instant(value) if isinstance(value, datetime) else str(value)
+
+
+def _visible(text: str) -> str:
+    """Control characters spelled out, so that stored text cannot steer a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _rich_table(cells: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for line in cells:
+        table.add_row(*(Text(text) for text in line))
+    Console().print(table)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A progress bar on standard error, if that is a terminal. Yields a function that is told (done) or (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=total)
+
+        def tell(done: int, of: int | None = total) -> None:
+            progress.update(task, completed=done, total=of)
+
+        yield tell

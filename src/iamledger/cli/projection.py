@@ -1,0 +1,155 @@
+"""Projections: list, status, rebuild, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_table, progress_bar, styled
+from iamledger.cli.session import Session, commands, plain
+
+if TYPE_CHECKING:
+    from iamledger.engine.declaration import Projection
+
+app = commands("Projections: the read models that are built from events, and can be thrown away and rebuilt.")
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]...", help="Which ones.", show_default="all")]
+
+
+@app.command("list", epilog="Example: iamledger projection list --output json")
+@plain
+def list_(session: Session) -> None:
+    """List projections, and the events that they are built from."""
+    from iamledger.read_models import all_projections
+
+    _print(
+        session,
+        "Projections",
+        [
+            {
+                "Projection": p.name,
+                "Description": p.description,
+                "Key": ", ".join(p.key),
+                "Events": ", ".join(p.events()),
+            }
+            for p in all_projections().values()
+        ],
+    )
+
+
+@app.command(epilog="Example: iamledger projection status")
+@plain
+def status(session: Session) -> None:
+    """Show how far each projection has come with the account, and what stopped one that has failed.
+
+    A projection catches up when it is read, so one that is behind needs nothing done.
+    """
+    from iamledger.engine.registry import standing
+    from iamledger.read_models import all_projections
+
+    rows = [
+        {
+            "Projection": s.projection,
+            "Generation": s.generation,
+            "Position": s.position,
+            "Head": s.head,
+            "State": s.state,
+            "FailedAt": s.failed,
+            "Why": s.reason,
+        }
+        for s in standing(session.database.connection, session.account_id, all_projections().values())
+    ]
+    _print(session, "Projections", rows)
+    if any(row["State"] == "failed" for row in rows):
+        note("A projection that failed stays where it is. Mend its rules, then: iamledger projection rebuild NAME")
+
+
+@app.command(epilog="Example: iamledger projection rebuild users --verify")
+@plain
+def rebuild(
+    session: Session,
+    names: Names = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every row with the naive interpreter.")] = False,
+) -> None:
+    """Build projections anew from the events of all accounts, while they can be read, and switch to them."""
+    from iamledger.engine.rebuild import rebuild as run
+
+    connection = session.database.connection
+    rows = []
+    for projection in _chosen(names):
+        with progress_bar(f"Rebuilding {projection.name}") as progress:
+            table = run(connection, projection, progress)
+        rows.append({"Projection": projection.name, "Generation": table.generation})
+    _print(session, "Rebuilt", rows)
+    if verify:
+        _verify(session, [str(row["Projection"]) for row in rows])
+
+
+@app.command(epilog="Example: iamledger projection verify")
+@plain
+def verify(session: Session, names: Names = None) -> None:
+    """Compare every row of every account with what the naive interpreter makes of the events. Exit status 1 on drift."""
+    _verify(session, names)
+
+
+def _verify(session: Session, names: list[str] | None) -> None:
+    from iamledger import store
+    from iamledger.accounts import account_ids
+    from iamledger.engine.catchup import catch_up
+    from iamledger.engine.registry import live_tables
+    from iamledger.replay import replay
+
+    connection = session.database.connection
+    tables = list(live_tables(connection, _chosen(names)).values())
+    accounts = account_ids(connection)
+    heads = {account_id: store.head(connection, account_id).position for account_id in accounts}
+    findings, rows, done = [], 0, 0
+    with progress_bar("Verifying", sum(heads.values())) as progress:
+        for account_id, head in heads.items():
+            catch_up(connection, account_id, tables)
+            seen = replay(connection, account_id, head, tables, verify=True, progress=_from(done, progress))
+            findings += [f"account {account_id}: {finding}" for finding in seen.findings]
+            rows += sum(seen.rows.values())
+            done += head
+    if session.output is Output.JSON:
+        print_json({"Accounts": len(accounts), "Events": done, "Rows": rows, "Findings": findings})
+    elif not findings:
+        print(
+            styled(
+                f"No drift: {done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts.",
+                "good",
+            )
+        )
+    for finding in findings:
+        note(styled(f"Drift: {finding}", "bad"))
+    if findings:
+        note("Rows that differ are put right by: iamledger projection rebuild")
+        raise typer.Exit(1)
+
+
+def _from(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda more: progress(done + more)
+
+
+def _chosen(names: list[str] | None) -> list[Projection]:
+    from iamledger.engine.errors import NoSuchProjection
+    from iamledger.read_models import all_projections
+
+    known = all_projections()
+    for name in names or ():
+        if name not in known:
+            raise NoSuchProjection(f"There is no projection called {name}. There are: {', '.join(known)}.")
+    return [known[name] for name in names or known]
+
+
+def _print(session: Session, name: str, rows: Sequence[Row]) -> None:
+    columns = list(rows[0]) if rows else []
+    match session.output:
+        case Output.JSON:
+            print_json({name: rows})
+        case Output.CSV:
+            print_csv(rows, columns)
+        case Output.TABLE:
+            print_table(rows, columns)

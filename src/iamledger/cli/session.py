@@ -1,0 +1,277 @@
+"""What commands share: the options of all that read and of all that write, and the ledger behind them.
+
+`@reading` and `@writing` add the options to a command and give it, as its first argument, the session that they make.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iamledger.cli.output import Output, Row, instant, note, print_csv, print_json, print_record, print_table, styled
+
+if TYPE_CHECKING:
+    from iamledger.engine.view import View
+    from iamledger.ledger import Ledger, Outcome
+    from iamledger.settings import Settings
+    from iamledger.store import Database
+
+AccountOption = Annotated[
+    str | None, typer.Option("--account", help="Account, by number or name.", show_default="the default account")
+]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="POSITION|TIME", help="Answer as of a position, a time, or the end of a date (UTC)."
+    ),
+]
+StaleOption = Annotated[bool, typer.Option("--stale", help="Read a projection that has stopped, as it stands.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; recorded with the events.")]
+TicketOption = Annotated[str | None, typer.Option("--ticket", help="The ticket behind it; recorded with the events.")]
+RequestOption = Annotated[
+    str | None, typer.Option("--request-id", help="Makes the command safe to repeat.", show_default="a new one")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events that would be appended, append none.")]
+
+
+def commands(about: str) -> typer.Typer:
+    """The commands of one noun."""
+    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)
+
+
+class Session:
+    """The database, and the account that a command is about."""
+
+    def __init__(self, account: str | None, output: Output) -> None:
+        self.output = output
+        self._account = account
+
+    @cached_property
+    def settings(self) -> Settings:
+        """From the environment."""
+        from iamledger.settings import settings
+
+        return settings()
+
+    @cached_property
+    def database(self) -> Database:
+        """Opened when first used; the embedded server is started if need be."""
+        from iamledger.opening import open_database
+
+        return open_database(self.settings)
+
+    @cached_property
+    def account_id(self) -> str:
+        """The account that was asked for, or the default one."""
+        from iamledger.accounts import chosen_account
+
+        return chosen_account(self.database.connection, self.settings, self._account)
+
+
+class Reading(Session):
+    """A command that reads, at a moment."""
+
+    def __init__(self, account: str | None, output: Output, as_of: str | None = None, stale: bool = False) -> None:
+        super().__init__(account, output)
+        self.as_of = as_of
+        self.stale = stale
+
+    @contextmanager
+    def view(self, account_id: str | None = None) -> Iterator[View]:
+        """All projections of the account, at the moment that was asked for."""
+        from iamledger.engine.view import open_view
+        from iamledger.moments import moment
+        from iamledger.read_models import all_projections
+
+        account_id = account_id or self.account_id
+        connection = self.database.connection
+        at = moment(connection, account_id, self.as_of) if self.as_of is not None else None
+        with open_view(
+            connection,
+            account_id,
+            list(all_projections().values()),
+            position=at.position if at else None,
+            time=at.time if at else None,
+            stale=self.stale,
+        ) as view:
+            yield view
+
+    def position(self) -> int:
+        """The position that was asked for, or the head."""
+        from iamledger import store
+        from iamledger.moments import moment
+
+        connection = self.database.connection
+        if self.as_of is not None:
+            return moment(connection, self.account_id, self.as_of).position
+        return store.head(connection, self.account_id).position
+
+    def tell(self, name: str, answer: Sequence[Row] | Row, view: View, columns: Sequence[str] | None = None) -> None:
+        """Print rows, or one record, and which position they are of. `name` is the member of the JSON object."""
+        if self.output is Output.JSON:
+            print_json({**_origin(view), name: answer})
+            return
+        rows = [answer] if isinstance(answer, Mapping) else answer
+        columns = columns or (list(rows[0]) if rows else [])
+        if self.output is Output.CSV:
+            print_csv(rows, columns)
+            note(_as_of(view))
+            return
+        if isinstance(answer, Mapping):
+            print_record(answer)
+        elif rows:
+            print_table(rows, columns)
+        else:
+            print(f"No {name}.")
+        print(styled(_as_of(view), "faint"))
+
+
+class Writing(Session):
+    """A command that appends events."""
+
+    def __init__(
+        self,
+        account: str | None,
+        output: Output,
+        reason: str | None,
+        ticket: str | None,
+        request_id: str | None,
+        dry_run: bool,
+    ) -> None:
+        super().__init__(account, output)
+        self.dry_run = dry_run
+        self._purpose = {"reason": reason, "ticket": ticket, "request_id": request_id}
+
+    def ledger(self, account_id: str) -> Ledger:
+        """The ledger of an account, spoken to by the local operator."""
+        from iamledger.actors import local_operator
+        from iamledger.ledger import Circumstances, Ledger
+        from iamledger.opening import master_key
+        from iamledger.settings import quotas
+
+        connection = self.database.connection
+        return Ledger(
+            self.database,
+            account_id,
+            Circumstances(local_operator(connection), **self._purpose),
+            master_key=lambda: master_key(self.settings),
+            quotas=quotas(),
+        )
+
+    def execute(self, decision: Callable[..., Any], **arguments: Any) -> Outcome:
+        """Run a decision on the account."""
+        return self.ledger(self.account_id).execute(decision, dry_run=self.dry_run, **arguments)
+
+    def tell(self, outcome: Outcome, did: str, record: Row | None = None) -> None:
+        """Print what was done, a record of it, and the position."""
+        if self.output is Output.JSON:
+            print_json(
+                {**_changed(self.account_id, outcome), **({"Result": record} if record and not self.dry_run else {})}
+            )
+        elif self.output is Output.CSV:
+            print_csv([record] if record and not self.dry_run else [], list(record or {}))
+        elif not outcome.events:
+            print("Nothing to change.")
+        elif self.dry_run:
+            print(styled("Would append:", "heading"))
+            for event in _changed(self.account_id, outcome)["Events"]:
+                print(f"  {event['Type']}")
+                for name, value in event["Data"].items():
+                    print(f"    {name:<18} {'-' if value is None else value}")
+        else:
+            print(f"Done before: {did}" if outcome.repeated else did)
+            if record:
+                print_record(record)
+        if self.output is not Output.JSON and outcome.last is not None:
+            span = f"{outcome.first} to {outcome.last}" if outcome.first != outcome.last else f"{outcome.last}"
+            line = f"position {span}"
+            print(styled(line, "position")) if self.output is Output.TABLE else note(line)
+
+
+def reading(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of commands that read."""
+    return _with_session(
+        command,
+        Reading,
+        {"as_of": (AsOfOption, None), "stale": (StaleOption, False), **_COMMON},
+    )
+
+
+def writing(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of commands that append events."""
+    return _with_session(
+        command,
+        Writing,
+        {
+            "reason": (ReasonOption, None),
+            "ticket": (TicketOption, None),
+            "request_id": (RequestOption, None),
+            "dry_run": (DryRunOption, False),
+            **_COMMON,
+        },
+    )
+
+
+def plain(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of commands that neither look at a moment nor append."""
+    return _with_session(command, Session, _COMMON)
+
+
+_COMMON: dict[str, tuple[Any, Any]] = {"account": (AccountOption, None), "output": (OutputOption, Output.TABLE)}
+
+
+def _with_session(
+    command: Callable[..., None], kind: type[Session], options: Mapping[str, tuple[Any, Any]]
+) -> Callable[..., None]:
+    signature = inspect.signature(command, eval_str=True)
+    _, *own = signature.parameters.values()
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+
+    @wraps(command)
+    def with_session(**arguments: Any) -> None:
+        shared = {name: arguments.pop(name) for name in options}
+        session = kind(**shared)
+        try:
+            command(session, **arguments)
+        finally:
+            if "database" in vars(session):
+                session.database.close()
+
+    with_session.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    with_session.__annotations__ = {p.name: p.annotation for p in [*own, *added]}
+    return with_session
+
+
+def _origin(view: View) -> dict[str, Any]:
+    return {"Account": view.account_id, "Position": view.position, "RecordedAt": view.recorded_at}
+
+
+def _as_of(view: View) -> str:
+    return f"as of position {view.position}, recorded {instant(view.recorded_at)}, account {view.account_id}"
+
+
+def _changed(account_id: str, outcome: Outcome) -> dict[str, Any]:
+    """An outcome, for programs."""
+    first = outcome.first
+    return {
+        "Account": account_id,
+        "Position": outcome.last,
+        "Repeated": outcome.repeated,
+        "Events": [
+            {
+                "Position": None if first is None else first + n,
+                "Type": type(event).__name__,
+                "Data": event.model_dump(mode="json"),
+            }
+            for n, event in enumerate(outcome.events)
+        ],
+    }

@@ -1,0 +1,128 @@
+"""Users: create, show, list, update, delete, tag, untag."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from iamledger.cli.output import Output
+from iamledger.cli.session import Reading, Writing, commands, reading, writing
+
+app = commands("Users of an account.")
+
+UserName = Annotated[str, typer.Argument(metavar="USER", help="Name of the user.")]
+TagOption = Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag; can be repeated.")]
+COLUMNS = ("UserName", "UserId", "Path", "CreateDate", "Tags")
+
+
+@app.command(epilog="Example: iamledger user create alice --path /engineering/ --tag team=storage")
+@writing
+def create(
+    to: Writing,
+    name: Annotated[str, typer.Argument(metavar="USER", help="1 to 64 letters, digits and _+=,.@-")],
+    path: Annotated[str, typer.Option("--path", help="Path, such as /engineering/.")] = "/",
+    tag: TagOption = None,
+) -> None:
+    """Create a user."""
+    from iamledger.iam.identifiers import user_arn
+    from iamledger.iam.user import UserCreated, create_user
+
+    outcome = to.execute(create_user, name=name, path=path, tags=pairs(tag))
+    (user,) = (event for event in outcome.events if isinstance(event, UserCreated))
+    record = {
+        "UserName": user.user_name,
+        "UserId": user.user_id,
+        "Arn": user_arn(to.account_id, user.path, user.user_name),
+    }
+    to.tell(outcome, f"Created user {user.user_name}.", record)
+
+
+@app.command(epilog="Example: iamledger user show alice --as-of 2026-11-24T09:00:00Z")
+@reading
+def show(at: Reading, name: UserName) -> None:
+    """Show a user, with its access keys."""
+    from iamledger_projections.access_keys import list_access_keys
+    from iamledger_projections.users import get_user
+
+    with at.view() as view:
+        user = get_user(view, name)
+        keys = list_access_keys(view, name)
+        if at.output is Output.TABLE:
+            at.tell(
+                "User", {**user, "AccessKeys": ", ".join(f"{k['AccessKeyId']} ({k['Status']})" for k in keys)}, view
+            )
+        else:
+            at.tell("User", {**user, "AccessKeys": keys}, view)
+
+
+@app.command("list", epilog="Example: iamledger user list --path-prefix /engineering/ --output csv")
+@reading
+def list_(
+    at: Reading,
+    path_prefix: Annotated[str, typer.Option("--path-prefix", help="Only users whose path begins so.")] = "/",
+) -> None:
+    """List users."""
+    from iamledger_projections.users import list_users
+
+    with at.view() as view:
+        at.tell("Users", list_users(view, path_prefix), view, COLUMNS)
+
+
+@app.command(epilog="Example: iamledger user update alice --new-name alice.smith --reason 'married'")
+@writing
+def update(
+    to: Writing,
+    name: UserName,
+    new_name: Annotated[str | None, typer.Option("--new-name", help="Rename the user.")] = None,
+    new_path: Annotated[str | None, typer.Option("--new-path", help="Move the user to another path.")] = None,
+) -> None:
+    """Rename a user, move it to another path, or both. Keys, tags and history stay with it."""
+    from iamledger.iam.user import update_user
+
+    if new_name is None and new_path is None:
+        raise typer.BadParameter("give --new-name, --new-path or both")
+    outcome = to.execute(update_user, user=name, new_name=new_name, new_path=new_path)
+    to.tell(outcome, f"Updated user {new_name or name}.")
+
+
+@app.command(epilog="Example: iamledger user delete alice --reason 'left the company' --ticket HR-7")
+@writing
+def delete(to: Writing, name: UserName) -> None:
+    """Delete a user, who must have no access keys left. Its history stays in the ledger."""
+    from iamledger.iam.user import delete_user
+
+    to.tell(to.execute(delete_user, user=name), f"Deleted user {name}.")
+
+
+@app.command(epilog="Example: iamledger user tag alice team=storage cost-center=17")
+@writing
+def tag(
+    to: Writing,
+    name: UserName,
+    tags: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Tags to set.")],
+) -> None:
+    """Set tags of a user. A key that it has already, in whatever case, gets the new value."""
+    from iamledger.iam.user import tag_user
+
+    to.tell(to.execute(tag_user, user=name, tags=pairs(tags)), f"Tagged user {name}.")
+
+
+@app.command(epilog="Example: iamledger user untag alice team")
+@writing
+def untag(
+    to: Writing, name: UserName, keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Tags to remove.")]
+) -> None:
+    """Remove tags from a user. Keys that it does not have are passed over."""
+    from iamledger.iam.user import untag_user
+
+    to.tell(to.execute(untag_user, user=name, keys=keys), f"Untagged user {name}.")
+
+
+def pairs(tags: list[str] | None) -> list[tuple[str, str]]:
+    """Tags written KEY=VALUE."""
+    split = [tag.partition("=") for tag in tags or ()]
+    for key, equals, _ in split:
+        if not equals:
+            raise typer.BadParameter(f"{key!r} is not KEY=VALUE")
+    return [(key, value) for key, _, value in split]

@@ -1,0 +1,198 @@
+"""Replaying a ledger from its first event: what it adds up to, and whether it is whole.
+
+Verifying checks that positions have no gaps, that times rise strictly, every hash (of events, of personal values that have
+not been erased), the tags by which decisions find events, and each row of each projection against what the naive
+interpreter makes of the events. The Merkle root (RFC 6962) is computed on the way: note it beside the size, and a later
+replay up to the same position must give the same root.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from iamledger.engine.compile import Table
+from iamledger.engine.naive import Recorded
+from iamledger.engine.verify import Comparison
+from iamledger.store import BrokenRule, Connection, translated
+from iamledger.store.events import digest, leaf_hash
+from iamledger.store.merkle import MerkleTree
+
+CHUNK = 2000
+FINDINGS = 100
+"""Findings after which a replay stops looking."""
+
+
+@dataclass
+class Replay:
+    """What a replay saw. `findings` say what is not as it should be; there are none in a whole ledger."""
+
+    account_id: str
+    size: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    first_at: str | None = None
+    last_at: str | None = None
+    root: bytes = b""
+    rows: dict[str, int] = field(default_factory=dict)
+    verified: bool = False
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    position: int
+    recorded_at: str
+    leaf: bytes
+    content: dict[str, Any]  # context, data, tags, type, version
+    salt: bytes | None
+    personal: dict[str, Any] | None  # context, data
+
+
+def replay(
+    connection: Connection,
+    account_id: str,
+    upto: int,
+    tables: Sequence[Table] = (),
+    *,
+    verify: bool = False,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> Replay:
+    """Go through a ledger from its first position to `upto`.
+
+    With `verify`, everything is checked, and the rows of `tables` (which must have come that far) are compared.
+    """
+    seen = Replay(account_id, verified=verify)
+    tree = MerkleTree()
+    with translated(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        comparisons = {t.projection.name: Comparison(connection, account_id, t, upto) for t in tables} if verify else {}
+        for event in _events(connection, account_id, upto):
+            tree.append(event.leaf)
+            if verify and len(seen.findings) < FINDINGS:
+                _check(seen, event)
+                _compare(seen, event, comparisons)
+            seen.size, seen.last_at = event.position, event.recorded_at
+            seen.first_at = seen.first_at or event.recorded_at
+            seen.types[event.content["type"]] += 1
+            if event.position % CHUNK == 0:
+                progress(event.position)
+        if verify:
+            _finish(seen, connection, upto, comparisons)
+    seen.root = tree.root()
+    progress(seen.size)
+    return seen
+
+
+def _check(seen: Replay, event: _Stored) -> None:
+    """Order and hashes of one event."""
+    where = f"position {event.position}"
+    if event.position != seen.size + 1:
+        seen.findings.append(f"{where}: the positions {seen.size + 1} to {event.position - 1} are missing")
+    if seen.last_at is not None and event.recorded_at <= seen.last_at:
+        seen.findings.append(f"{where}: it was recorded at {event.recorded_at}, not after the event before it")
+    body = sha256(orjson.dumps(event.content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    if leaf_hash(seen.account_id, body, event.position, event.recorded_at) != event.leaf:
+        seen.findings.append(f"{where}: the event is not the one that was hashed when it was written")
+    if event.personal is not None and event.salt is not None:
+        for part in ("context", "data"):
+            for name, value in event.personal[part].items():
+                if event.content[part].get(name) != {"digest": digest(name, value, event.salt)}:
+                    seen.findings.append(f"{where}: the personal value {name} is not the one that was hashed")
+
+
+def _compare(seen: Replay, event: _Stored, comparisons: dict[str, Comparison]) -> None:
+    """What the event means for the rows."""
+    recorded = None
+    for name in list(comparisons):
+        if not comparisons[name].listens_to(event.content["type"]):
+            continue
+        recorded = recorded or _readable(event)
+        try:
+            seen.findings += map(str, comparisons[name].apply(recorded))
+        except BrokenRule as broken:
+            seen.findings.append(f"position {event.position}: {name}: {broken}")
+            del comparisons[name]
+
+
+def _finish(seen: Replay, connection: Connection, upto: int, comparisons: dict[str, Comparison]) -> None:
+    if seen.size != upto:
+        seen.findings.append(f"the ledger ends at position {seen.size}, not at its head {upto}")
+    for name, comparison in comparisons.items():
+        if len(seen.findings) < FINDINGS:
+            seen.findings += map(str, comparison.finish())
+        seen.rows[name] = comparison.rows
+    seen.findings += _tag_findings(connection, seen.account_id, upto)
+    del seen.findings[FINDINGS:]
+
+
+def _tag_findings(connection: Connection, account_id: str, upto: int) -> Iterator[str]:
+    """Every tag of an event has its row, and every row its event."""
+    rows = connection.execute(
+        """
+        WITH told AS (
+            SELECT DISTINCT position, type, unnest(tags) AS tag FROM iamledger.events
+             WHERE account_id = %(account)s AND position <= %(upto)s
+        ), kept AS (
+            SELECT position, type, tag FROM iamledger.event_tags WHERE account_id = %(account)s AND position <= %(upto)s
+        )
+        (SELECT position, tag, 'has no row for its tag' FROM (SELECT * FROM told EXCEPT ALL SELECT * FROM kept) AS missing)
+        UNION ALL
+        (SELECT position, tag, 'does not carry the tag' FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM told) AS added)
+        ORDER BY 1 LIMIT %(limit)s
+        """,
+        {"account": account_id, "upto": upto, "limit": FINDINGS},
+    )
+    for position, tag, what in rows:
+        yield f"position {position}: the event {what} {tag}"
+
+
+def _readable(event: _Stored) -> Recorded:
+    """The event as projections see it: personal values put back, or None where they were erased."""
+    context, data = event.content["context"], event.content["data"]
+    if event.personal is not None:
+        context, data = {**context, **event.personal["context"]}, {**data, **event.personal["data"]}
+    elif event.salt is None:
+        context, data = _erased(context), _erased(data)
+    return Recorded(event.position, event.recorded_at, event.content["type"], context, data)
+
+
+def _erased(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, dict) and "digest" in v else v for k, v in values.items()}
+
+
+def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Stored]:
+    """The events as they are stored, streamed."""
+    with connection.cursor(name="events_to_replay") as cursor:
+        cursor.itersize = CHUNK
+        cursor.execute(
+            """
+            SELECT e.position, e.recorded_at, e.leaf_hash, e.has_personal, p.salt,
+                   jsonb_build_object('context', e.context, 'data', e.data, 'tags', to_jsonb(e.tags),
+                                      'type', e.type, 'version', e.version)::text,
+                   CASE WHEN p.salt IS NOT NULL THEN jsonb_build_object('context', p.context, 'data', p.data)::text END
+              FROM iamledger.events e LEFT JOIN iamledger.personal p USING (account_id, position)
+             WHERE e.account_id = %s AND e.position <= %s ORDER BY e.position
+            """,
+            (account_id, upto),
+        )
+        for position, recorded_at, leaf, has_personal, salt, content, personal in cursor:
+            yield _Stored(
+                position,
+                _iso(recorded_at),
+                leaf,
+                orjson.loads(content),
+                salt if has_personal else b"",
+                None if personal is None else orjson.loads(personal),
+            )
+
+
+def _iso(time: datetime) -> str:
+    """As `iso`, for a time that is in UTC already."""
+    text = time.isoformat(timespec="microseconds")
+    return text[:26] + "Z"
