@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -77,7 +78,8 @@ def _look(
 
 
 def _begin(connection: Connection, account_id: str, tables: Iterable[Table]) -> None:
-    for table in tables:
+    # Always in the same order: two sessions that begin with the same account must not wait for each other's rows.
+    for table in sorted(tables, key=lambda table: (table.projection.name, table.generation)):
         connection.execute(
             "INSERT INTO iamledger.projection_positions (account_id, projection, generation, position)"
             " VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING",
@@ -106,10 +108,22 @@ def _advance(connection: Connection, account_id: str, behind: Sequence[Behind], 
 
 def _apply(connection: Connection, account_id: str, table: Table, after: int, upto: int) -> None:
     statement = table.apply("e.account_id = %(account)s")
-    parameters = {"account": account_id, "after": after, "upto": upto}
-    broken = connection.execute(statement, parameters).fetchone()
+    broken = run(connection, statement, {"account": account_id, "after": after, "upto": upto})
     if broken is not None:
         raise _Broken(broken[1], broken[2])
+
+
+def run(
+    connection: Connection, statement: str, parameters: dict[str, Any], *, prepare: bool | None = None
+) -> tuple[str, int, str] | None:
+    """Run a statement that applies events; what broke a rule: account, position, reason.
+
+    Raises `psycopg.DataError` or `psycopg.IntegrityError` if an event cannot be applied at all.
+    """
+    try:
+        return connection.execute(statement, parameters, prepare=prepare).fetchone()
+    except psycopg.errors.ProgramLimitExceeded as error:  # such as a key that is too long for an index
+        raise psycopg.DataError(error.diag.message_primary or str(error)) from error
 
 
 def _advance_or_stop(connection: Connection, account_id: str, behind: Behind, upto: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from iamledger.engine.compile import Table
+from iamledger.engine.compile import Table, quoted
 from iamledger.store.connection import Connection
 from iamledger.store.errors import translated
 from iamledger.store.events import RecordedEvent
@@ -42,7 +42,7 @@ def changes(connection: Connection, event: RecordedEvent, tables: Iterable[Table
 
 def _change(connection: Connection, event: RecordedEvent, table: Table, key: tuple[str, ...]) -> Change:
     projection = table.projection
-    same_key = " AND ".join(f"{name} = %s" for name in projection.key)
+    same_key = " AND ".join(f"{quoted(name)} = %s" for name in projection.key)
     with translated(), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"SELECT * FROM {table.name} WHERE account_id = %s AND {same_key} AND (since = %s OR until = %s)",

@@ -33,9 +33,9 @@ class Table:
 
     def create(self) -> str:
         """The table, with the indexes that applying events needs."""
-        key = _names(self.projection.key)
-        columns = [f"{_name(name)} text NOT NULL" for name in self.projection.key]
-        columns += [f"{_name(name)} {type_}" for name, type_ in self.projection.columns.items()]
+        key = _quoted(self.projection.key)
+        columns = [f"{quoted(name)} text NOT NULL" for name in self.projection.key]
+        columns += [f"{quoted(name)} {type_}" for name, type_ in self.projection.columns.items()]
         return (
             f"CREATE TABLE {self.name} (account_id text NOT NULL, since bigint NOT NULL, until bigint, {', '.join(columns)},"
             f" PRIMARY KEY (account_id, {key}, since)) WITH (fillfactor = 90);"
@@ -62,13 +62,13 @@ class Table:
 def _apply(table: Table, accounts: str) -> str:
     # Names of our own begin with an underscore, which no column of a projection does.
     projection = table.projection
-    key = _names(projection.key)
-    key_of_row = ", ".join(f"r.{_name(name)}" for name in projection.key)
-    row = ", ".join(f"{_text(name)}, r.{_name(name)}" for name in projection.columns)
-    into = _names(["account_id", "since", "until", *projection.key, *projection.columns])
+    key = _quoted(projection.key)
+    key_of_row = ", ".join(f"r.{quoted(name)}" for name in projection.key)
+    row = ", ".join(f"{_text(name)}, r.{quoted(name)}" for name in projection.columns)
+    into = _quoted(["account_id", "since", "until", *projection.key, *projection.columns])
     values = "".join(f", {_cast(name, type_)}" for name, type_ in projection.columns.items())
-    same_key = " AND ".join(f"r.{_name(name)} = f.{_name(name)}" for name in ["account_id", *projection.key])
-    no_key = " OR ".join(f"{_name(name)} IS NULL" for name in projection.key)
+    same_key = " AND ".join(f"r.{quoted(name)} = f.{quoted(name)}" for name in ["account_id", *projection.key])
+    no_key = " OR ".join(f"{quoted(name)} IS NULL" for name in projection.key)
     revises = any(rule.kind == "revise" for rule in projection.rules)
     document = "iamledger.merged(_doc) OVER w" if revises else "_doc"
     ops = " UNION ALL ".join(_lane(projection, rules, accounts) for rules in _lanes(projection))
@@ -109,7 +109,7 @@ def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
     """The operations that one lane's rules make of the events."""
     types = ", ".join(_text(rule.event) for rule in rules)
     keys = [
-        _case(rules, [f"e.data->>{_text(projection.key_fields(rule)[n])}" for rule in rules]) + f" AS {_name(column)}"
+        _case(rules, [f"e.data->>{_text(projection.key_fields(rule)[n])}" for rule in rules]) + f" AS {quoted(column)}"
         for n, column in enumerate(projection.key)
     ]
     op = _case(rules, [_text(rule.kind) for rule in rules])
@@ -171,13 +171,13 @@ def _cast(name: str, type_: str) -> str:
     return f"{value}::{type_}"
 
 
-def _name(name: str) -> str:
-    """A column may be called by a word of SQL, such as `user` or `group`."""
+def quoted(name: str) -> str:
+    """A column's name in SQL; it may be a word of SQL, such as `user` or `group`."""
     return f'"{name}"'
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(map(_name, names))
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(quoted, names))
 
 
 def _text(text: str) -> str:

@@ -130,7 +130,7 @@ class Projection:
                 )
         for rule in self.rules:
             for column, source in rule.set.items():
-                if not isinstance(source, Source | None):
+                if not isinstance(source, Source):
                     raise InvalidProjection(
                         f"projection {self.name!r}: the rule for {rule.event} sets {column} to {source!r}, which is neither"
                         " a part of an event nor a text, an integer, a boolean or None"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
-
-import orjson
 
 from iamledger.engine.declaration import Field, FromContext, Projection, RecordedAt, RecordedPosition, Rule, Source
 from iamledger.store.errors import BrokenRule
@@ -86,6 +86,8 @@ class Interpreter:
                 value = event.data.get(field)
             case FromContext(entry):
                 value = event.context.get(entry)
+            case RecordedAt() if self.projection.columns[name] == "timestamptz":
+                return event.recorded_at
             case RecordedAt():
                 value = event.recorded_at
             case RecordedPosition():
@@ -103,18 +105,35 @@ def _converted(type_: str, value: Any) -> Any:
         return _text(value)
     if type_ == "timestamptz":
         return _instant(value)
-    return int(value) if type_ == "bigint" else value
+    if type(value) is not {"bigint": int, "boolean": bool}[type_]:
+        raise BrokenRule(f"{value!r} is no {type_}")
+    return value
 
 
-@cache
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", re.ASCII)
+
+
+@lru_cache(maxsize=10_000)
 def _instant_of(text: str) -> str:
-    return iso(datetime.fromisoformat(text))
+    if not _TIME.fullmatch(text):
+        raise BrokenRule(f"{text!r} is no time")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise BrokenRule(f"{text!r} is no time") from None
+    if len(text) == 27 and text[-1] == "Z":
+        return text
+    return iso(time.replace(tzinfo=UTC) if time.tzinfo is None else time)
 
 
-def _instant(value: str) -> str:
-    return value if len(value) == 27 and value[-1] == "Z" else _instant_of(value)
+def _instant(value: Any) -> str:
+    if type(value) is not str:
+        raise BrokenRule(f"{value!r} is no time")
+    return _instant_of(value)
 
 
 def _text(value: Any) -> str | None:
     """As PostgreSQL's `->>` does."""
-    return value if value is None or type(value) is str else orjson.dumps(value).decode()
+    if value is None or type(value) is str:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.sql import quote
 
-from iamledger.engine.catchup import catch_up
+from iamledger.engine.catchup import catch_up, run
 from iamledger.engine.compile import SCHEMA, Table
 from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import ProjectionFailed, RebuildUnderWay
+from iamledger.engine.registry import begin
 from iamledger.store.connection import Connection
 from iamledger.store.errors import Locked, translated
 
@@ -46,6 +47,7 @@ def rebuild(connection: Connection, projection: Projection, progress: Progress =
 
     Raises `RebuildUnderWay`; `ProjectionFailed` if an event does not fit the rules (the live generation then stays).
     """
+    begin(connection, projection)
     with _only_one(connection, projection), _build_settings(connection):
         table = Table(projection, _next_generation(connection, projection))
         try:
@@ -79,16 +81,18 @@ def _slices(connection: Connection) -> Iterator[Slice]:
     with translated():
         ledgers = connection.execute("SELECT account_id, head FROM iamledger.ledgers ORDER BY account_id").fetchall()
     gathered: list[tuple[str, int]] = []
+    events = 0
     for account_id, head in ledgers:
-        if gathered and sum(h for _, h in gathered) + head > SLICE:
+        if gathered and events + head > SLICE:
             yield _together(gathered)
-            gathered = []
+            gathered, events = [], 0
         if head > SLICE:
             for after in range(0, head, SLICE):
                 upto = min(after + SLICE, head)
                 yield Slice(account_id, account_id, after, upto, upto - after)
         else:
             gathered.append((account_id, head))
+            events += head
     if gathered:
         yield _together(gathered)
 
@@ -105,11 +109,8 @@ def _apply_slice(connection: Connection, table: Table, one: Slice) -> None:
         accounts = f"e.account_id = {quote(one.first_account)}"
     try:
         with translated(), connection.transaction():
-            broken = connection.execute(
-                table.apply(accounts),
-                {"after": one.after, "upto": one.upto},
-                prepare=False,
-            ).fetchone()
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            broken = run(connection, table.apply(accounts), {"after": one.after, "upto": one.upto}, prepare=False)
             if broken is not None:
                 raise ProjectionFailed(
                     f"The event at position {broken[1]} of account {broken[0]} does not fit the rules of the projection"
@@ -122,29 +123,35 @@ def _apply_slice(connection: Connection, table: Table, one: Slice) -> None:
                 (name, generation, one.upto),
             )
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise ProjectionFailed(_find_failure(connection, table, one) or str(error)) from error
+        _find_failure(connection, table, one)
+        raise ProjectionFailed(str(error)) from error
 
 
-def _find_failure(connection: Connection, table: Table, one: Slice) -> str | None:
-    """Go on account by account, which halves the range to the event that cannot be applied."""
+def _find_failure(connection: Connection, table: Table, one: Slice) -> None:
+    """Go on account by account, which halves the range to the event that cannot be applied. Raises `ProjectionFailed`."""
     with translated():
         accounts = connection.execute(
             "SELECT account_id FROM iamledger.ledgers WHERE account_id BETWEEN %s AND %s ORDER BY account_id",
             (one.first_account, one.last_account),
         ).fetchall()
     for (account_id,) in accounts:
-        catch_up(connection, account_id, [table])
+        _catch_up(connection, account_id, table)
+
+
+def _catch_up(connection: Connection, account_id: str, table: Table) -> None:
+    """Catch one account up. Raises `ProjectionFailed`."""
+    catch_up(connection, account_id, [table])
+    with translated():
         row = connection.execute(
             "SELECT failed, reason FROM iamledger.projection_positions"
             " WHERE account_id = %s AND projection = %s AND generation = %s",
             (account_id, table.projection.name, table.generation),
         ).fetchone()
-        if row is not None and row[0] is not None:
-            return (
-                f"The event at position {row[0]} of account {account_id} cannot be applied by the projection"
-                f" {table.projection.name}: {row[1]}."
-            )
-    return None
+    if row is not None and row[0] is not None:
+        raise ProjectionFailed(
+            f"The event at position {row[0]} of account {account_id} cannot be applied by the projection"
+            f" {table.projection.name}: {row[1]}."
+        )
 
 
 def _flip(connection: Connection, table: Table) -> None:
@@ -153,11 +160,11 @@ def _flip(connection: Connection, table: Table) -> None:
     for attempt in range(FLIP_ATTEMPTS):
         try:
             for account_id in _behind(connection, table):
-                catch_up(connection, account_id, [table])
+                _catch_up(connection, account_id, table)
             with translated(), connection.transaction():
                 connection.execute("SELECT FROM iamledger.projections WHERE name = %s FOR UPDATE", (name,))
                 for account_id in _behind(connection, table):
-                    catch_up(connection, account_id, [table])
+                    _catch_up(connection, account_id, table)
                 connection.execute(
                     "INSERT INTO iamledger.projections (name, generation, declaration) VALUES (%s, %s, %s)"
                     " ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, declaration = excluded.declaration",
@@ -171,10 +178,11 @@ def _flip(connection: Connection, table: Table) -> None:
 
 
 def _behind(connection: Connection, table: Table) -> list[str]:
+    """In the order of accounts, so that two flips never wait for each other."""
     rows = connection.execute(
         "SELECT l.account_id FROM iamledger.ledgers l LEFT JOIN iamledger.projection_positions p"
         " ON p.account_id = l.account_id AND p.projection = %s AND p.generation = %s"
-        " WHERE coalesce(p.position, 0) < l.head AND p.failed IS NULL",
+        " WHERE coalesce(p.position, 0) < l.head ORDER BY l.account_id",
         (table.projection.name, table.generation),
     ).fetchall()
     return [account_id for (account_id,) in rows]
@@ -198,6 +206,11 @@ def _next_generation(connection: Connection, projection: Projection) -> int:
     for generation in generations:
         if live is None or generation > live[0]:
             _discard(connection, Table(projection, generation))
+    with translated():  # and positions without a table, which a reader of a dropped generation may have noted
+        connection.execute(
+            "DELETE FROM iamledger.projection_positions WHERE projection = %s AND NOT generation = ANY(%s)",
+            (projection.name, _generations(connection, projection)),
+        )
     return int(max([0, *generations, *(live or ())])) + 1
 
 
@@ -208,11 +221,14 @@ def _drop_others(connection: Connection, live: Table) -> None:
 
 
 def _discard(connection: Connection, table: Table) -> None:
-    """Remove a generation that is not live. If a reader holds its table for long, the next rebuild removes it."""
+    """Remove a generation that is not live. If a reader holds its table for long, the next rebuild removes it.
+
+    Table and positions go in two transactions, since whoever catches up locks them in the other order.
+    """
     if connection.closed or connection.broken:
         return
     try:
-        with translated(), connection.transaction():
+        with translated():
             connection.execute(table.drop())
             connection.execute(
                 "DELETE FROM iamledger.projection_positions WHERE projection = %s AND generation = %s",

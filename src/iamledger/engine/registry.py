@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import psycopg
-
 from iamledger.engine.compile import Table
 from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import ProjectionOutdated
@@ -24,7 +22,7 @@ def live_tables(connection: Connection, projections: Iterable[Projection]) -> di
     tables = {}
     for projection in projections:
         if projection.name not in registered:
-            _create_first(connection, projection)
+            begin(connection, projection)
             registered = _registered(connection)
         generation, digest = registered[projection.name]
         if digest != projection.digest():
@@ -42,18 +40,19 @@ def _registered(connection: Connection) -> dict[str, tuple[int, str]]:
     return {name: (generation, digest) for name, generation, digest in rows}
 
 
-def _create_first(connection: Connection, projection: Projection) -> None:
+def begin(connection: Connection, projection: Projection) -> None:
+    """Make the first generation, if there is none. Who registers it first makes it; others wait until it is there."""
     table = Table(projection, 1)
-    try:
-        with translated(), connection.transaction():
+    with translated(), connection.transaction():
+        registered = connection.execute(
+            "INSERT INTO iamledger.projections (name, generation, declaration) VALUES (%s, 1, %s) ON CONFLICT DO NOTHING",
+            (projection.name, projection.digest()),
+        )
+        if registered.rowcount == 1:
+            connection.execute("DELETE FROM iamledger.projection_positions WHERE projection = %s", (projection.name,))
+            connection.execute(table.drop())
             connection.execute(table.create())
             connection.execute(table.index())
-            connection.execute(
-                "INSERT INTO iamledger.projections (name, generation, declaration) VALUES (%s, 1, %s)",
-                (projection.name, projection.digest()),
-            )
-    except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):
-        pass  # somebody else made it at the same moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from iamledger.engine.compile import Table
+from iamledger.engine.compile import Table, quoted
 from iamledger.engine.naive import Interpreter, Recorded, Version
 from iamledger.store.connection import Connection
 
@@ -47,7 +47,9 @@ class Drift:
             if self.expected.until == self.found.until
             else [f"ends at {self.found.until} instead of {self.expected.until}"]
         )
-        return ends + [f"{n} is {found.get(n)!r} instead of {v!r}" for n, v in expected.items() if found.get(n) != v]
+        return ends + [
+            f"{n} is {found.get(n)!r} instead of {v!r}" for n, v in expected.items() if _json(found.get(n)) != _json(v)
+        ]
 
 
 class Comparison:
@@ -57,6 +59,7 @@ class Comparison:
         self._interpreter = Interpreter(table.projection)
         self._listens = frozenset(table.projection.events())
         self._name, self._account_id = table.projection.name, account_id
+        self._json_columns = [name for name, type_ in table.projection.columns.items() if type_ == "jsonb"]
         self._rows = _rows(connection, account_id, table, upto)
         self._next = next(self._rows, None)
         self.rows = 0
@@ -82,7 +85,9 @@ class Comparison:
                 yield Drift(self._name, self._account_id, None, self._take())
             if self._next is None or _order(self._next) > _order(expected):
                 yield Drift(self._name, self._account_id, expected, None)
-            elif (found := self._take()) != expected:
+            elif (found := self._take()) != expected or any(
+                _json(found.columns[name]) != _json(expected.columns[name]) for name in self._json_columns
+            ):
                 yield Drift(self._name, self._account_id, expected, found)
 
     def _take(self) -> Version:
@@ -93,6 +98,11 @@ class Comparison:
         return version
 
 
+def _json(value: Any) -> bytes:
+    """To Python, but not to JSON, true and 1 are the same."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
 def _order(version: Version) -> tuple[float, tuple[str, ...], int]:
     return version.until or float("inf"), version.key, version.since
 
@@ -101,10 +111,10 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> I
     """The rows as they were at a position, ordered by where they end (open ones last), then by key."""
     projection = table.projection
     width = len(projection.key)
-    keys = ", ".join(projection.key)
-    order = ", ".join(f'{name} COLLATE "C"' for name in projection.key)
+    keys = ", ".join(map(quoted, projection.key))
+    order = ", ".join(f'{quoted(name)} COLLATE "C"' for name in projection.key)
     pairs = ", ".join(
-        f"'{name}', " + (f"iamledger.iso({name})" if type_ == "timestamptz" else name)
+        f"'{name}', " + (f"iamledger.iso({quoted(name)})" if type_ == "timestamptz" else quoted(name))
         for name, type_ in projection.columns.items()
     )
     with connection.cursor(name=f"rows_of_{projection.name}") as cursor:

@@ -5,13 +5,12 @@ A view is one snapshot. All its projections stand at the same position of one ac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-import psycopg
 from psycopg.rows import dict_row
 
 from iamledger.engine.catchup import catch_up
@@ -20,10 +19,13 @@ from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import NoSuchProjection, ProjectionFailed
 from iamledger.engine.registry import live_tables
 from iamledger.store.connection import Connection
-from iamledger.store.errors import NoLedger, SchemaOutdated, translated
+from iamledger.store.errors import SchemaOutdated, translated
 
 Row = dict[str, Any]
+T = TypeVar("T")
 ATTEMPTS = 3
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+"""The time of position 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +77,30 @@ def open_view(
 
     Raises `NoLedger`; `ProjectionFailed` if one of them has stopped before the position, unless `stale` is accepted.
     """
+
+    def opened() -> View:
+        tables = live_tables(connection, projections)
+        catch_up(connection, account_id, list(tables.values()))
+        with translated(), ExitStack() as opening:
+            opening.enter_context(connection.transaction())
+            view = _view(connection, account_id, tables, position, time, stale)
+            snapshot.push(opening.pop_all())
+        return view
+
     with ExitStack() as snapshot:
-        for attempt in range(ATTEMPTS):
-            try:
-                tables = live_tables(connection, projections)
-                catch_up(connection, account_id, list(tables.values()))
-                snapshot.enter_context(translated())
-                snapshot.enter_context(connection.transaction())
-                view = _view(connection, account_id, tables, position, time, stale)
-                break
-            except (psycopg.errors.UndefinedTable, SchemaOutdated):  # a rebuild has dropped the generation in between
-                if attempt == ATTEMPTS - 1:
-                    raise
-                snapshot.close()
-        yield view
+        yield _again_if_rebuilt(opened)  # what the reader raises goes through unchanged
+        with translated():
+            snapshot.close()
+
+
+def _again_if_rebuilt(read: Callable[[], T]) -> T:
+    """Read again if a rebuild has dropped the generation in between."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return read()
+        except SchemaOutdated:
+            pass
+    return read()
 
 
 def _view(
@@ -118,15 +130,11 @@ def _view(
             )
     asked = at if position is None else min(position, at)
     row = connection.execute(
-        "SELECT recorded_at, clock_timestamp() FROM iamledger.events WHERE account_id = %s AND position = %s",
+        "SELECT (SELECT recorded_at FROM iamledger.events WHERE account_id = %s AND position = %s), clock_timestamp()",
         (account_id, asked),
     ).fetchone()
-    if row is None and asked > 0:
-        raise NoLedger(f"no event at position {asked} of account {account_id}")
-    if row is None:  # before the first event
-        row = connection.execute("SELECT '-infinity'::timestamptz, clock_timestamp()").fetchone()
     assert row is not None
-    recorded_at, now = row
+    recorded_at, now = row[0] or BEFORE_ALL, row[1]
     past = asked < at or any(reached[t.projection.name, t.generation][0] > asked for t in tables.values())
     moment = time or (recorded_at if position is not None else now)
     return View(connection, account_id, asked, recorded_at, moment, past, tables)
@@ -134,12 +142,16 @@ def _view(
 
 def count_rows(connection: Connection, account_id: str, projection: Projection) -> int:
     """How many rows a projection has now, caught up first."""
-    table = live_tables(connection, [projection])[projection.name]
-    catch_up(connection, account_id, [table])
-    with translated():
-        row = connection.execute(
-            f"SELECT count(*) FROM {table.name} WHERE account_id = %s AND until IS NULL",
-            (account_id,),
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+
+    def counted() -> int:
+        table = live_tables(connection, [projection])[projection.name]
+        catch_up(connection, account_id, [table])
+        with translated():
+            row = connection.execute(
+                f"SELECT count(*) FROM {table.name} WHERE account_id = %s AND until IS NULL",
+                (account_id,),
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return _again_if_rebuilt(counted)
