@@ -14,6 +14,7 @@ projection = Projection(
     description="The account itself: name and root e-mail",
     key=["account"],
     columns={"account_name": "text", "email": "text", "create_date": "timestamptz"},
+    personal=["email"],
     rules=[
         open_row("AccountCreated", key={"account": "account_id"}, set={"create_date": RECORDED_AT}),
     ],

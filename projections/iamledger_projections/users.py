@@ -15,6 +15,7 @@ projection = Projection(
     description="Users: name, path, tags",
     key=["user_id"],
     columns={"user_name": "text", "path": "text", "tags": "jsonb", "create_date": "timestamptz"},
+    personal=["tags"],
     rules=[
         open_row("UserCreated", set={"create_date": RECORDED_AT}),
         revise_row("UserRenamed", "user_name"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from hashlib import sha256
 
 from iamledger.engine.view import Row, open_view
-from iamledger.iam import constraints
+from iamledger.iam import constraints, identifiers
 from iamledger.iam.refusals import InvalidInput, NoSuchEntity
 from iamledger.read_models import all_projections
 from iamledger.settings import Settings
@@ -19,10 +21,16 @@ def account_ids(connection: Connection) -> list[str]:
     return [account_id for (account_id,) in rows]
 
 
+def new_account_id(request_id: str | None) -> str:
+    """A number for a new account; the same one for the same request, so that creating an account is safe to repeat."""
+    entropy = os.urandom(identifiers.ID_BYTES) if request_id is None else sha256(request_id.encode()).digest()
+    return identifiers.account_id(entropy)
+
+
 def named_account(connection: Connection, text: str) -> str:
     """The account of that number or name. Raises NoSuchEntity, or InvalidInput if several have the name."""
-    if text.isascii() and text.isdigit():
-        return constraints.ACCOUNT_ID.check(text)
+    if text.isascii() and text.isdigit() and len(text) == constraints.ACCOUNT_ID.longest:
+        return text
     found = [account_id for account_id, name in _names(connection, account_ids(connection)) if name == text]
     if not found:
         raise NoSuchEntity(f"The account with name {constraints.ACCOUNT_NAME.check(text)} cannot be found.")
@@ -33,8 +41,9 @@ def named_account(connection: Connection, text: str) -> str:
 
 def chosen_account(connection: Connection, settings: Settings, asked: str | None) -> str:
     """The account asked for, else that of IAMLEDGER_ACCOUNT, else that of `account use`, else the only one."""
-    if asked or settings.account:
-        return named_account(connection, asked or settings.account or "")
+    given = settings.account if asked is None else asked
+    if given is not None:
+        return named_account(connection, given)
     default = default_account(connection, settings)
     if default is not None:
         return default
@@ -44,9 +53,13 @@ def chosen_account(connection: Connection, settings: Settings, asked: str | None
 
 
 def default_account(connection: Connection, settings: Settings) -> str | None:
-    """The account that `account use` chose, else the only one there is."""
-    if settings.default_account_file.exists():
-        return constraints.ACCOUNT_ID.check(settings.default_account_file.read_text().strip())
+    """The account that `account use` chose, else the only one there is. Raises InvalidInput if the file is spoilt."""
+    file = settings.default_account_file
+    if file.exists():
+        text = file.read_text("ascii", "replace").strip()
+        if not (len(text) == constraints.ACCOUNT_ID.longest and text.isdigit()):
+            raise InvalidInput(f"{file} does not hold the number of an account. Run: iamledger account use ACCOUNT")
+        return text
     accounts = account_ids(connection)
     return accounts[0] if len(accounts) == 1 else None
 

@@ -12,6 +12,8 @@ from iamledger.iam import constraints
 from iamledger.iam.events import ACCESS_KEY, USER, USER_NAME, event_types
 from iamledger.iam.refusals import NoSuchEntity, ValidationError
 
+_ACTOR = constraints.Constraint("actor", 1, 2048, r"[^\x00-\x1f\x7f\ud800-\udfff]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -43,6 +45,8 @@ def find(
         tags.append([USER.of(user_id) for user_id in user_ids(connection, account_id, wanted.user)])
     if wanted.access_key_id is not None:
         tags.append([ACCESS_KEY.of(constraints.ACCESS_KEY_ID.check(wanted.access_key_id))])
+    if wanted.actor is not None:
+        _ACTOR.check(wanted.actor)
     conditions = ["account_id = %(account)s", "position > %(after)s", "position <= %(upto)s"]
     parameters: dict[str, Any] = {"account": account_id, "after": after, "upto": upto, "limit": limit}
     for n, alternatives in enumerate(tags):

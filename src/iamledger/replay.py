@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,7 +21,8 @@ from iamledger.engine.compile import Table
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
 from iamledger.store import BrokenRule, Connection, translated
-from iamledger.store.events import digest, leaf_hash
+from iamledger.store.canonical import canonical_of_strict
+from iamledger.store.events import leaf_hash, stored_digest
 from iamledger.store.merkle import MerkleTree
 
 CHUNK = 2000
@@ -44,8 +45,7 @@ class Replay:
     findings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(NamedTuple):
     position: int
     recorded_at: str
     leaf: bytes
@@ -96,13 +96,13 @@ def _check(seen: Replay, event: _Stored) -> None:
         seen.findings.append(f"{where}: the positions {seen.size + 1} to {event.position - 1} are missing")
     if seen.last_at is not None and event.recorded_at <= seen.last_at:
         seen.findings.append(f"{where}: it was recorded at {event.recorded_at}, not after the event before it")
-    body = sha256(orjson.dumps(event.content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    body = sha256(canonical_of_strict(event.content)).hexdigest()
     if leaf_hash(seen.account_id, body, event.position, event.recorded_at) != event.leaf:
         seen.findings.append(f"{where}: the event is not the one that was hashed when it was written")
     if event.personal is not None and event.salt is not None:
         for part in ("context", "data"):
             for name, value in event.personal[part].items():
-                if event.content[part].get(name) != {"digest": digest(name, value, event.salt)}:
+                if event.content[part].get(name) != {"digest": stored_digest(name, value, event.salt)}:
                     seen.findings.append(f"{where}: the personal value {name} is not the one that was hashed")
 
 
@@ -159,7 +159,8 @@ def _readable(event: _Stored) -> Recorded:
         context, data = {**context, **event.personal["context"]}, {**data, **event.personal["data"]}
     elif event.salt is None:
         context, data = _erased(context), _erased(data)
-    return Recorded(event.position, event.recorded_at, event.content["type"], context, data)
+    concealed = (event.content["context"], event.content["data"]) if event.salt != b"" else None
+    return Recorded(event.position, event.recorded_at, event.content["type"], context, data, concealed)
 
 
 def _erased(values: dict[str, Any]) -> dict[str, Any]:
@@ -169,10 +170,9 @@ def _erased(values: dict[str, Any]) -> dict[str, Any]:
 def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Stored]:
     """The events as they are stored, streamed."""
     with connection.cursor(name="events_to_replay") as cursor:
-        cursor.itersize = CHUNK
         cursor.execute(
             """
-            SELECT e.position, e.recorded_at, e.leaf_hash, e.has_personal, p.salt,
+            SELECT e.position, iamledger.iso(e.recorded_at), e.leaf_hash, e.has_personal, p.salt,
                    jsonb_build_object('context', e.context, 'data', e.data, 'tags', to_jsonb(e.tags),
                                       'type', e.type, 'version', e.version)::text,
                    CASE WHEN p.salt IS NOT NULL THEN jsonb_build_object('context', p.context, 'data', p.data)::text END
@@ -181,18 +181,22 @@ def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Sto
             """,
             (account_id, upto),
         )
-        for position, recorded_at, leaf, has_personal, salt, content, personal in cursor:
-            yield _Stored(
-                position,
-                _iso(recorded_at),
-                leaf,
-                orjson.loads(content),
-                salt if has_personal else b"",
-                None if personal is None else orjson.loads(personal),
-            )
+        for rows in _ahead(lambda: cursor.fetchmany(CHUNK)):
+            for position, recorded_at, leaf, has_personal, salt, content, personal in rows:
+                yield _Stored(
+                    position,
+                    recorded_at,
+                    leaf,
+                    orjson.loads(content),
+                    salt if has_personal else b"",
+                    None if personal is None else orjson.loads(personal),
+                )
 
 
-def _iso(time: datetime) -> str:
-    """As `iso`, for a time that is in UTC already."""
-    text = time.isoformat(timespec="microseconds")
-    return text[:26] + "Z"
+def _ahead(fetch: Callable[[], list[Any]]) -> Iterator[list[Any]]:
+    """Chunks until one is empty; the server prepares the next one while this one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as background:
+        coming = background.submit(fetch)
+        while rows := coming.result():
+            coming = background.submit(fetch)
+            yield rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -43,7 +44,7 @@ class Reason(StrEnum):
 
 
 @app.command(epilog="Example: iamledger access-key create alice --save alice.csv --reason 'deploy job'")
-@writing
+@writing()
 def create(
     to: Writing,
     user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user.")],
@@ -58,7 +59,7 @@ def create(
 
 
 @app.command("list", epilog="Example: iamledger access-key list alice --as-of 2026-11-24")
-@reading
+@reading()
 def list_(
     at: Reading,
     user: Annotated[
@@ -66,9 +67,12 @@ def list_(
     ] = None,
 ) -> None:
     """List access keys, with age and last use. Revoked ones are gone; see `audit key`."""
+    from iamledger.iam import constraints
     from iamledger_projections.access_keys import list_access_keys
     from iamledger_projections.users import get_user
 
+    if user is not None:
+        constraints.EXISTING_USER_NAME.check(user)
     with at.view() as view:
         if user is not None:
             get_user(view, user)
@@ -76,17 +80,19 @@ def list_(
 
 
 @app.command(epilog="Example: iamledger access-key show AKIA… --output json")
-@reading
+@reading()
 def show(at: Reading, key_id: KeyId) -> None:
     """Show an access key: owner, status, rotation, last use. Never its secret."""
+    from iamledger.iam import constraints
     from iamledger_projections.access_keys import get_access_key
 
+    constraints.ACCESS_KEY_ID.check(key_id)
     with at.view() as view:
         at.tell("AccessKey", get_access_key(view, key_id), view)
 
 
 @app.command(epilog="Example: iamledger access-key deactivate AKIA… --reason 'leaked in a build log'")
-@writing
+@writing()
 def deactivate(to: Writing, key_id: KeyId) -> None:
     """Make a key Inactive; it can be activated again."""
     from iamledger.iam.access_key import deactivate_access_key
@@ -95,7 +101,7 @@ def deactivate(to: Writing, key_id: KeyId) -> None:
 
 
 @app.command(epilog="Example: iamledger access-key activate AKIA… --reason 'false alarm'")
-@writing
+@writing()
 def activate(to: Writing, key_id: KeyId) -> None:
     """Make an Inactive key Active again."""
     from iamledger.iam.access_key import activate_access_key
@@ -104,7 +110,7 @@ def activate(to: Writing, key_id: KeyId) -> None:
 
 
 @app.command(epilog="Example: iamledger access-key rotate alice --grace 48h --reason 'quarterly rotation'")
-@writing
+@writing()
 def rotate(
     to: Writing,
     user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user, who must have one key.")],
@@ -128,7 +134,7 @@ def rotate(
 
 
 @app.command(epilog="Example: iamledger access-key revoke AKIA… -r keyCompromise --suspected-since 2026-11-20T08:00Z")
-@writing
+@writing()
 def revoke(
     to: Writing,
     key_id: KeyId,
@@ -144,7 +150,7 @@ def revoke(
     from iamledger.iam.access_key import RevocationReason, revoke_access_key
     from iamledger.moments import parse_time
 
-    since: datetime | None = parse_time(suspected_since) if suspected_since is not None else None
+    since: datetime | None = parse_time(suspected_since, end=False) if suspected_since is not None else None
     outcome = to.execute(
         revoke_access_key,
         key=key_id,
@@ -156,7 +162,7 @@ def revoke(
 
 
 @app.command("record-use", epilog="Example: iamledger access-key record-use AKIA… --service s3 --region eu-west-1")
-@writing
+@writing()
 def record_use(
     to: Writing,
     key_id: KeyId,
@@ -168,7 +174,7 @@ def record_use(
     from iamledger.iam.access_key import record_access_key_use, use_of
     from iamledger.moments import parse_time
 
-    when = parse_time(used_at) if used_at is not None else datetime.now(UTC)
+    when = parse_time(used_at, end=False) if used_at is not None else datetime.now(UTC)
     outcome = to.execute(
         record_access_key_use,
         key=key_id,
@@ -202,28 +208,37 @@ def _secret_file(path: Path | None, dry_run: bool) -> Iterator[TextIO | None]:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise typer.BadParameter(f"{path} cannot be made: {error.strerror}", param_hint="--save") from None
-    with os.fdopen(descriptor, "w") as file:
-        try:
+    try:
+        with os.fdopen(descriptor, "w") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        finally:
-            if path.stat().st_size == 0:
-                path.unlink()
+    finally:
+        if path.exists() and path.stat().st_size == 0:
+            path.unlink()
 
 
 def _tell_issued(to: Writing, outcome: Outcome, did: str, file: TextIO | None, save: Path | None) -> None:
+    """Tell of a new key, and of its secret, which exists nowhere else: if it cannot be told, the key is of no use."""
     from iamledger.iam.access_key import AccessKeyCreated
 
     (key_id,) = (event.access_key_id for event in outcome.events if isinstance(event, AccessKeyCreated))
     secret = outcome.secrets.get(key_id)
     record: dict[str, str | None] = {"AccessKeyId": key_id}
-    if secret is not None and file is None:
-        record["SecretAccessKey"] = secret
-    elif secret is not None and file is not None:
-        file.write(f"Access key ID,Secret access key\n{key_id},{secret}\n")
-        record["SavedTo"] = str(save)
-    to.tell(outcome, did, record)
+    try:
+        if secret is not None and file is not None:
+            file.write(f"Access key ID,Secret access key\n{key_id},{secret}\n")
+            file.flush()
+            os.fsync(file.fileno())
+            record["SavedTo"] = str(save)
+        elif secret is not None:
+            record["SecretAccessKey"] = secret
+        to.tell(outcome, did, record)
+        sys.stdout.flush()
+    except OSError as error:
+        if secret is not None and "SavedTo" not in record:
+            note(f"The secret of {key_id} is lost: {error.strerror}. Revoke that key, and create another.")
+            if save is not None:
+                save.unlink()
+        raise
     if secret is not None:
         note("The secret cannot be shown again. Keep it safe." if file is None else "The secret is in that file alone.")
     elif not to.dry_run:

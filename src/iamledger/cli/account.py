@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iamledger.cli.output import Output, print_csv, print_json, print_table
+from iamledger.cli.output import Output, note, print_csv, print_json, print_table
 from iamledger.cli.session import Reading, Session, Writing, commands, reading, writing
 
 app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
@@ -15,7 +15,7 @@ COLUMNS = ("AccountId", "AccountName", "Email", "CreateDate", "Users", "AccessKe
 
 
 @app.command(epilog="Example: iamledger account create acme --email root@acme.example")
-@writing
+@writing(without=("account",))
 def create(
     to: Writing,
     name: Annotated[str, typer.Argument(help="Name of the account, up to 50 characters.")],
@@ -25,25 +25,25 @@ def create(
     ] = None,
 ) -> None:
     """Create an account. The first one becomes the default."""
-    import os
-
-    from iamledger.accounts import account_ids, use_account
-    from iamledger.iam import identifiers
+    from iamledger.accounts import account_ids, new_account_id, use_account
     from iamledger.iam.account import create_account
 
-    number = account_id or identifiers.account_id(os.urandom(identifiers.ID_BYTES))
+    number = new_account_id(to.request_id) if account_id is None else account_id
     to.account_id = number
     outcome = to.ledger(number).execute(
         create_account, dry_run=to.dry_run, account=number, account_name=name, email=email
     )
     connection = to.database.connection
     if outcome.last is not None and account_ids(connection) == [number]:
-        use_account(connection, to.settings, number)
+        try:
+            use_account(connection, to.settings, number)
+        except OSError as error:
+            note(f"It is the only account, but not made the default one: {error.filename}: {error.strerror}")
     to.tell(outcome, f"Created account {name}.", {"AccountId": number, "AccountName": name, "Email": email})
 
 
 @app.command("list", epilog="Example: iamledger account list --output json")
-@reading
+@reading(without=("account",))
 def list_(at: Reading) -> None:
     """List all accounts; with --as-of TIME, those that existed then."""
     from iamledger.accounts import account_ids, default_account
@@ -71,7 +71,7 @@ def list_(at: Reading) -> None:
 
 
 @app.command(epilog="Example: iamledger account show --as-of 2026-11-24")
-@reading
+@reading()
 def show(at: Reading) -> None:
     """Show the account: name, root e-mail, how many users and keys."""
     from iamledger_projections.accounts import get_account

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +34,7 @@ FOLLOW_SECONDS = 0.5
 
 
 @app.command(epilog="Example: iamledger audit log --user alice --type AccessKeyRevoked --patch")
-@reading
+@reading(without=("stale",))
 def log(
     at: Reading,
     user: Annotated[
@@ -49,14 +51,16 @@ def log(
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="Recorded at this time or earlier.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many events.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most so many events.")] = 50,
     patch: Annotated[
         bool, typer.Option("--patch", "-p", help="Show what each event changed, before and after.")
     ] = False,
     oneline: Annotated[bool, typer.Option("--oneline", help="One line for each event.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new events and show them.")] = False,
 ) -> None:
-    """Show events, newest first, like `git log`."""
+    """Show events, newest first, like `git log`; with --follow, oldest first."""
+    if follow and (at.as_of is not None or until is not None):
+        raise typer.BadParameter("it shows what is still to come; leave --as-of and --until out", param_hint="--follow")
     from iamledger import store
     from iamledger.history import Filter, find
     from iamledger.moments import parse_time
@@ -76,20 +80,22 @@ def log(
     events = events[:limit]
     if follow:
         events.reverse()
-    _show(at, events, patch=patch, oneline=oneline, position=upto)
-    if more:
+    _show(at, events, patch=patch, oneline=oneline, position=upto, extra={"More": more})
+    if more and at.output is Output.TABLE:
         note(f"There are more than {limit} events; show more with --limit.")
     while follow:
+        sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
         head = store.head(connection, account_id).position
         if head > upto:
             events = find(connection, account_id, wanted, after=upto, upto=head, newest_first=False)
-            _show(at, events, patch=patch, oneline=oneline, position=head)
+            if events:
+                _show(at, events, patch=patch, oneline=oneline, position=head, goes_on=True)
             upto = head
 
 
 @app.command(epilog="Example: iamledger audit show 42")
-@plain
+@plain()
 def show(session: Session, position: Annotated[int, typer.Argument(min=1, help="Position of the event.")]) -> None:
     """Show one event whole: context, data, and what it changed."""
     from iamledger.history import at_position
@@ -99,7 +105,7 @@ def show(session: Session, position: Annotated[int, typer.Argument(min=1, help="
 
 
 @app.command(epilog="Example: iamledger audit key AKIA… --output json")
-@reading
+@reading(without=("stale",))
 def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…")]) -> None:
     """Show the whole life of an access key, alive or long gone, oldest event first."""
     from iamledger.actors import shown
@@ -111,7 +117,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
     if at.output is not Output.TABLE:
         _show(at, events, patch=False, oneline=False, position=upto, extra={"AccessKeyId": key_id, "UserName": owner})
         return
-    print(f"{styled(f'access key {key_id}', 'position')} of user {owner}")
+    print(f"{styled(f'access key {key_id}', 'position')} of user {cell(owner)}")
     rows = [
         {
             "Position": event.position,
@@ -129,7 +135,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
 
 
 @app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
-@plain
+@plain()
 def replay(
     session: Session,
     until: Annotated[
@@ -146,6 +152,8 @@ def replay(
 
     Exit status 1 if verifying finds anything that is not as it was written.
     """
+    if root is not None and not re.fullmatch("[A-Za-z0-9+/]{43}=", root):
+        raise typer.BadParameter("a Merkle root is 32 bytes in base64", param_hint="--expect-root")
     from base64 import b64encode
 
     from iamledger import store
@@ -156,7 +164,8 @@ def replay(
     from iamledger.replay import replay as run
 
     connection, account_id = session.database.connection, session.account_id
-    upto = moment(connection, account_id, until).position if until else store.head(connection, account_id).position
+    end = None if until is None else moment(connection, account_id, until)
+    upto = store.head(connection, account_id).position if end is None else end.position
     tables = list(live_tables(connection, all_projections().values()).values()) if verify else []
     if verify:
         catch_up(connection, account_id, tables)
@@ -208,6 +217,7 @@ def _show(
     oneline: bool,
     position: int,
     one: bool = False,
+    goes_on: bool = False,
     extra: dict[str, Any] | None = None,
 ) -> None:
     """Print events in the form that was asked for."""
@@ -216,7 +226,7 @@ def _show(
         origin = {"Account": session.account_id, "Position": position, **(extra or {})}
         print_json({**origin, "Event": told[0]} if one else {**origin, "Events": told})
     elif session.output is Output.CSV:
-        print_csv([_told(event, None) for event in events], CSV_COLUMNS)
+        print_csv([_told(event, None) for event in events], CSV_COLUMNS, header=not goes_on)
     elif oneline:
         for event in events:
             _print_line(event)
@@ -237,6 +247,15 @@ def _changes(session: Session, event: RecordedEvent) -> list[Change]:
     return list(changes(connection, event, tables))
 
 
+def _data(event: RecordedEvent) -> dict[str, Any]:
+    """An event's data in the order of its type's fields, which jsonb does not keep."""
+    from iamledger.iam.events import event_types
+
+    data = event.data if isinstance(event.data, dict) else {"data": event.data}
+    known = event_types().get(event.type)
+    return {name: data[name] for name in (*(known.model_fields if known else ()), *data) if name in data}
+
+
 def _told(event: RecordedEvent, changes: Iterable[Change] | None) -> dict[str, Any]:
     """An event, for programs."""
     told: dict[str, Any] = {
@@ -248,7 +267,7 @@ def _told(event: RecordedEvent, changes: Iterable[Change] | None) -> dict[str, A
         "Ticket": event.context.get("ticket"),
         "RequestId": event.context.get("request_id"),
         "SourceAddress": event.context.get("source_address"),
-        "Data": event.data,
+        "Data": _data(event),
     }
     if changes is not None:
         told["Changes"] = [
@@ -260,7 +279,7 @@ def _told(event: RecordedEvent, changes: Iterable[Change] | None) -> dict[str, A
 def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
     from iamledger.actors import told_at_length
 
-    print(f"{styled(f'position {event.position}', 'position')}  {styled(event.type, 'heading')}")
+    print(f"{styled(f'position {event.position}', 'position')}  {styled(cell(event.type), 'heading')}")
     lines = {
         "Date": instant(event.recorded_at),
         "Actor": told_at_length(event.context.get("actor")),
@@ -273,12 +292,12 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
         if value is not None:
             print(f"{name + ':':<9}{cell(value)}")
     print()
-    data = event.data if isinstance(event.data, dict) else {"data": event.data}
+    data = _data(event)
     width = max(map(len, data), default=0)
     for name, value in data.items():
         print(f"    {name.ljust(width)}  {cell(value)}")
     for change in changes:
-        print(f"\n    {styled(change.projection, 'heading')} {'/'.join(change.key)}")
+        print(f"\n    {styled(change.projection, 'heading')} {cell('/'.join(change.key))}")
         for name, (before, after) in change.columns().items():
             if change.before is not None:
                 print(styled(f"  - {name}: {cell(before)}", "removed"))
@@ -290,13 +309,13 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
 def _print_line(event: RecordedEvent) -> None:
     from iamledger.actors import shown
 
-    data = event.data if isinstance(event.data, dict) else {}
+    data = _data(event)
     subject = next((data[n] for n in ("access_key_id", "user_name", "user_id", "account_name") if n in data), "")
     reason = event.context.get("reason")
     tail = f"  {cell(reason)}" if reason else ""
     print(
-        f"{styled(f'{event.position:>6}', 'position')}  {cell(event.recorded_at)}  {event.type:<22}"
-        f" {cell(subject):<22} {shown(event.context.get('actor'))}{tail}"
+        f"{styled(f'{event.position:>6}', 'position')}  {cell(event.recorded_at)}  {cell(event.type):<22}"
+        f" {cell(subject):<22} {cell(shown(event.context.get('actor')))}{tail}"
     )
 
 

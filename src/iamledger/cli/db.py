@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from iamledger.cli.output import Output, note, print_json, print_record, print_table
+from iamledger.cli.output import Output, note, print_csv, print_json, print_record, print_table
 from iamledger.cli.session import OutputOption, commands
 
 app = commands("The database: an embedded PostgreSQL, or the one that IAMLEDGER_DATABASE_URL names.")
@@ -66,7 +66,13 @@ def status(output: OutputOption = Output.TABLE) -> None:
             record["Schema"] = (
                 "up to date" if not missing else f"{len(missing)} migrations missing: iamledger db migrate"
             )
-    print_json(record) if output is Output.JSON else print_record(record)
+    match output:
+        case Output.JSON:
+            print_json(record)
+        case Output.CSV:
+            print_csv([record], list(record))
+        case Output.TABLE:
+            print_record(record)
 
 
 @app.command(epilog="Example: psql \"$(iamledger db url)\" -c 'SELECT type, data FROM iamledger.recorded'")
@@ -106,7 +112,7 @@ def migrate(
     if output is Output.JSON:
         print_json({"Missing" if dry_run else "Applied": rows})
     elif rows:
-        print_table(rows, ["Migration", "Name"])
+        (print_csv if output is Output.CSV else print_table)(rows, ["Migration", "Name"])
     else:
         note("The schema is up to date.")
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from psycopg.errors import InsufficientPrivilege
+
 from iamledger.engine.declaration import InvalidProjection
 from iamledger.engine.errors import ProjectionError
 from iamledger.iam.refusals import Refusal
 from iamledger.ledger import Conflict
 from iamledger.sealing import MasterKeyError
 from iamledger.settings import SettingsError
-from iamledger.store import NotStrictJson, SchemaOutdated, StoreError, Unreachable
+from iamledger.store import (
+    ConditionFailed,
+    Locked,
+    NoLedger,
+    NotStrictJson,
+    SchemaOutdated,
+    StoreError,
+    Unreachable,
+)
 from iamledger.store.embedded import EmbeddedServerError
 
 REFUSED, CONFLICT, UNREACHABLE = 1, 4, 5
@@ -21,8 +31,12 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return f"{error.code}: {error}", REFUSED
         case NotStrictJson():
             return f"ValidationError: {error}", REFUSED
+        case NoLedger():
+            return f"NoSuchEntity: There is {error}. See: iamledger account list", REFUSED
         case Conflict():
             return f"Conflict: {error}", CONFLICT
+        case Locked() | ConditionFailed():
+            return f"Conflict: Somebody holds a lock on what this command needs ({error}). Repeat it.", CONFLICT
         case SchemaOutdated():
             return (
                 f"SchemaOutdated: {error}. The database's schema is not the one of this version of iamledger."
@@ -35,4 +49,13 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return f"Unreachable: {error}", UNREACHABLE
         case StoreError() | ProjectionError() | InvalidProjection() | MasterKeyError() | SettingsError():
             return f"{type(error).__name__}: {error}", REFUSED
+        case InsufficientPrivilege():
+            return (
+                f"AccessDenied: {error.diag.message_primary}. `iamledger db migrate` is for the tables' owner.",
+                REFUSED,
+            )
+        case OSError(filename=None):
+            return f"The answer could not be written: {error.strerror}. What the command did is done.", REFUSED
+        case OSError():
+            return f"{error.filename}: {error.strerror}", REFUSED
     return None

@@ -1,7 +1,7 @@
 """The program `iamledger`: finds its commands, and turns errors into exit statuses.
 
-Exit status: 0; 1 a refusal, with IAM's code and message on standard error; 2 wrong usage; 4 a conflict that outlasted its
-retries; 5 the database cannot be reached.
+Exit status: 0; 1 a refusal, with IAM's code and message on standard error, or an answer that could not be written; 2 wrong
+usage; 4 a conflict that outlasted its retries; 5 the database cannot be reached; 130 interrupted.
 
 Every file of this package that defines its `app` with `commands` is a command. Heavy libraries are imported inside the
 commands, so that help and completion answer at once.
@@ -9,10 +9,13 @@ commands, so that help and completion answer at once.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,19 +76,52 @@ def _never() -> None:
 
 def run() -> None:
     """The entry point."""
+    _prepare_streams()
     try:
-        app(prog_name="iamledger")
+        try:
+            _refuse_undecodable(sys.argv[1:])
+            app(prog_name="iamledger")
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        _give_up_output()
+        sys.exit(1)
     except Exception as error:
         from iamledger.cli.failures import failure
 
         told = failure(error)
         if told is None:
             raise
+        if isinstance(error, OSError):
+            _give_up_output()
         message, status = told
         typer.echo(message, err=True)
         sys.exit(status)
+
+
+def _prepare_streams() -> None:
+    """Streams that can be written to. An answer that nobody can see, such as a secret, is refused before it is made."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the program runs
+    if sys.stdout is None:
+        typer.echo("Standard output is closed. To do without the answer: >/dev/null", err=True)
+        sys.exit(2)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks is spelled out
+
+
+def _refuse_undecodable(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            from iamledger.iam.refusals import ValidationError
+
+            raise ValidationError(f"The argument {argument!a} holds bytes that are not text.") from None
+
+
+def _give_up_output() -> None:
+    """Forget what could not be written, lest Python try it again when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -60,15 +60,21 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
-def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """A header and the rows. Cells that a spreadsheet would take for a formula are quoted with an apostrophe."""
+def print_csv(rows: Sequence[Row], columns: Sequence[str], *, header: bool = True) -> None:
+    """A header and the rows. Cells that a spreadsheet would take for a formula are quoted with an apostrophe.
+
+    A secret is not: it would be another one, and nobody could tell.
+    """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    if header:
+        writer.writerow(columns)
     for row in rows:
-        writer.writerow([_harmless(cell(row.get(column), exact=True)) for column in columns])
+        cells = {column: cell(row.get(column), exact=True) for column in columns}
+        writer.writerow([text if name == "SecretAccessKey" else _harmless(text) for name, text in cells.items()])
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -101,7 +107,7 @@ def cell(value: Any, *, exact: bool = False) -> str:
         case [{"Key": _}, *_]:
             return _visible(", ".join(f"{tag['Key']}={tag['Value']}" for tag in value))
         case dict() | list():
-            return json.dumps(value, ensure_ascii=False, default=_plain)
+            return _visible(json.dumps(value, ensure_ascii=False, default=_plain))
     return _visible(str(value))
 
 

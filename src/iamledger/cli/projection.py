@@ -19,7 +19,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]...", he
 
 
 @app.command("list", epilog="Example: iamledger projection list --output json")
-@plain
+@plain(without=("account",))
 def list_(session: Session) -> None:
     """List projections, and the events that they are built from."""
     from iamledger.read_models import all_projections
@@ -40,7 +40,7 @@ def list_(session: Session) -> None:
 
 
 @app.command(epilog="Example: iamledger projection status")
-@plain
+@plain()
 def status(session: Session) -> None:
     """Show how far each projection has come with the account, and what stopped one that has failed.
 
@@ -67,7 +67,7 @@ def status(session: Session) -> None:
 
 
 @app.command(epilog="Example: iamledger projection rebuild users --verify")
-@plain
+@plain(without=("account",))
 def rebuild(
     session: Session,
     names: Names = None,
@@ -88,7 +88,7 @@ def rebuild(
 
 
 @app.command(epilog="Example: iamledger projection verify")
-@plain
+@plain(without=("account",))
 def verify(session: Session, names: Names = None) -> None:
     """Compare every row of every account with what the naive interpreter makes of the events. Exit status 1 on drift."""
     _verify(session, names)

@@ -1,19 +1,30 @@
 """What commands share: the options of all that read and of all that write, and the ledger behind them.
 
-`@reading` and `@writing` add the options to a command and give it, as its first argument, the session that they make.
+`@reading()` and `@writing()` add the options to a command and give it, as its first argument, the session that they make.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from iamledger.cli.output import Output, Row, instant, note, print_csv, print_json, print_record, print_table, styled
+from iamledger.cli.output import (
+    Output,
+    Row,
+    cell,
+    instant,
+    note,
+    print_csv,
+    print_json,
+    print_record,
+    print_table,
+    styled,
+)
 
 if TYPE_CHECKING:
     from iamledger.engine.view import View
@@ -42,7 +53,9 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events t
 
 def commands(about: str) -> typer.Typer:
     """The commands of one noun."""
-    return typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)
+    return typer.Typer(
+        no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=about
+    )
 
 
 class Session:
@@ -146,6 +159,7 @@ class Writing(Session):
     ) -> None:
         super().__init__(account, output)
         self.dry_run = dry_run
+        self.request_id = request_id
         self._purpose = {"reason": reason, "ticket": ticket, "request_id": request_id}
 
     def ledger(self, account_id: str) -> Ledger:
@@ -170,85 +184,84 @@ class Writing(Session):
 
     def tell(self, outcome: Outcome, did: str, record: Row | None = None) -> None:
         """Print what was done, a record of it, and the position."""
+        changed = _changed(self.account_id, outcome)
         if self.output is Output.JSON:
-            print_json(
-                {**_changed(self.account_id, outcome), **({"Result": record} if record and not self.dry_run else {})}
-            )
+            print_json({**changed, **({"Result": record} if record and not self.dry_run else {})})
         elif self.output is Output.CSV:
-            print_csv([record] if record and not self.dry_run else [], list(record or {}))
+            if self.dry_run:
+                print_csv(changed["Events"], ["Type", "Data"])
+            elif record:
+                print_csv([record], list(record))
         elif not outcome.events:
             print("Nothing to change.")
         elif self.dry_run:
             print(styled("Would append:", "heading"))
-            for event in _changed(self.account_id, outcome)["Events"]:
+            for event in changed["Events"]:
                 print(f"  {event['Type']}")
                 for name, value in event["Data"].items():
-                    print(f"    {name:<18} {'-' if value is None else value}")
+                    print(f"    {name:<18} {cell(value)}")
         else:
             print(f"Done before: {did}" if outcome.repeated else did)
             if record:
                 print_record(record)
         if self.output is not Output.JSON and outcome.last is not None:
-            span = f"{outcome.first} to {outcome.last}" if outcome.first != outcome.last else f"{outcome.last}"
-            line = f"position {span}"
+            one = outcome.first == outcome.last
+            line = f"position {outcome.last}" if one else f"positions {outcome.first} to {outcome.last}"
             print(styled(line, "position")) if self.output is Output.TABLE else note(line)
 
 
-def reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of commands that read."""
-    return _with_session(
-        command,
-        Reading,
-        {"as_of": (AsOfOption, None), "stale": (StaleOption, False), **_COMMON},
-    )
+def reading(*, without: Collection[str] = ()) -> Decorator:
+    """Add the options of commands that read, but for some."""
+    return _with_session(Reading, {"as_of": (AsOfOption, None), "stale": (StaleOption, False), **_COMMON}, without)
 
 
-def writing(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of commands that append events."""
-    return _with_session(
-        command,
-        Writing,
-        {
-            "reason": (ReasonOption, None),
-            "ticket": (TicketOption, None),
-            "request_id": (RequestOption, None),
-            "dry_run": (DryRunOption, False),
-            **_COMMON,
-        },
-    )
+def writing(*, without: Collection[str] = ()) -> Decorator:
+    """Add the options of commands that append events, but for some."""
+    purpose: dict[str, tuple[Any, Any]] = {
+        "reason": (ReasonOption, None),
+        "ticket": (TicketOption, None),
+        "request_id": (RequestOption, None),
+        "dry_run": (DryRunOption, False),
+    }
+    return _with_session(Writing, {**purpose, **_COMMON}, without)
 
 
-def plain(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of commands that neither look at a moment nor append."""
-    return _with_session(command, Session, _COMMON)
+def plain(*, without: Collection[str] = ()) -> Decorator:
+    """Add the options of commands that neither look at a moment nor append, but for some."""
+    return _with_session(Session, _COMMON, without)
 
+
+Decorator: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 
 _COMMON: dict[str, tuple[Any, Any]] = {"account": (AccountOption, None), "output": (OutputOption, Output.TABLE)}
 
 
-def _with_session(
-    command: Callable[..., None], kind: type[Session], options: Mapping[str, tuple[Any, Any]]
-) -> Callable[..., None]:
-    signature = inspect.signature(command, eval_str=True)
-    _, *own = signature.parameters.values()
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in options.items()
-    ]
+def _with_session(kind: type[Session], options: Mapping[str, tuple[Any, Any]], without: Collection[str]) -> Decorator:
+    asked = {name: option for name, option in options.items() if name not in without}
 
-    @wraps(command)
-    def with_session(**arguments: Any) -> None:
-        shared = {name: arguments.pop(name) for name in options}
-        session = kind(**shared)
-        try:
-            command(session, **arguments)
-        finally:
-            if "database" in vars(session):
-                session.database.close()
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        _, *own = signature.parameters.values()
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in asked.items()
+        ]
 
-    with_session.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-    with_session.__annotations__ = {p.name: p.annotation for p in [*own, *added]}
-    return with_session
+        @wraps(command)
+        def with_session(**arguments: Any) -> None:
+            shared = {name: arguments.pop(name, default) for name, (_, default) in options.items()}
+            session = kind(**shared)
+            try:
+                command(session, **arguments)
+            finally:
+                if "database" in vars(session):
+                    session.database.close()
+
+        with_session.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        with_session.__annotations__ = {p.name: p.annotation for p in [*own, *added]}
+        return with_session
+
+    return decorated
 
 
 def _origin(view: View) -> dict[str, Any]:

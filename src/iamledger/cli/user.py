@@ -17,7 +17,7 @@ COLUMNS = ("UserName", "UserId", "Path", "CreateDate", "Tags")
 
 
 @app.command(epilog="Example: iamledger user create alice --path /engineering/ --tag team=storage")
-@writing
+@writing()
 def create(
     to: Writing,
     name: Annotated[str, typer.Argument(metavar="USER", help="1 to 64 letters, digits and _+=,.@-")],
@@ -39,38 +39,38 @@ def create(
 
 
 @app.command(epilog="Example: iamledger user show alice --as-of 2026-11-24T09:00:00Z")
-@reading
+@reading()
 def show(at: Reading, name: UserName) -> None:
     """Show a user, with its access keys."""
+    from iamledger.iam import constraints
     from iamledger_projections.access_keys import list_access_keys
     from iamledger_projections.users import get_user
 
+    constraints.EXISTING_USER_NAME.check(name)
     with at.view() as view:
         user = get_user(view, name)
         keys = list_access_keys(view, name)
-        if at.output is Output.TABLE:
-            at.tell(
-                "User", {**user, "AccessKeys": ", ".join(f"{k['AccessKeyId']} ({k['Status']})" for k in keys)}, view
-            )
-        else:
-            at.tell("User", {**user, "AccessKeys": keys}, view)
+        brief = ", ".join(f"{key['AccessKeyId']} ({key['Status']})" for key in keys) or None
+        at.tell("User", {**user, "AccessKeys": keys if at.output is Output.JSON else brief}, view)
 
 
 @app.command("list", epilog="Example: iamledger user list --path-prefix /engineering/ --output csv")
-@reading
+@reading()
 def list_(
     at: Reading,
     path_prefix: Annotated[str, typer.Option("--path-prefix", help="Only users whose path begins so.")] = "/",
 ) -> None:
     """List users."""
+    from iamledger.iam import constraints
     from iamledger_projections.users import list_users
 
+    constraints.PATH_PREFIX.check(path_prefix)
     with at.view() as view:
         at.tell("Users", list_users(view, path_prefix), view, COLUMNS)
 
 
 @app.command(epilog="Example: iamledger user update alice --new-name alice.smith --reason 'married'")
-@writing
+@writing()
 def update(
     to: Writing,
     name: UserName,
@@ -87,7 +87,7 @@ def update(
 
 
 @app.command(epilog="Example: iamledger user delete alice --reason 'left the company' --ticket HR-7")
-@writing
+@writing()
 def delete(to: Writing, name: UserName) -> None:
     """Delete a user, who must have no access keys left. Its history stays in the ledger."""
     from iamledger.iam.user import delete_user
@@ -96,7 +96,7 @@ def delete(to: Writing, name: UserName) -> None:
 
 
 @app.command(epilog="Example: iamledger user tag alice team=storage cost-center=17")
-@writing
+@writing()
 def tag(
     to: Writing,
     name: UserName,
@@ -109,7 +109,7 @@ def tag(
 
 
 @app.command(epilog="Example: iamledger user untag alice team")
-@writing
+@writing()
 def untag(
     to: Writing, name: UserName, keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Tags to remove.")]
 ) -> None:

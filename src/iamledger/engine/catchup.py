@@ -162,6 +162,7 @@ def _stopped(connection: Connection, account_id: str, table: Table) -> bool:
 
 def _stop(connection: Connection, account_id: str, table: Table, position: int, reason: str) -> None:
     with translated():
+        _begin(connection, account_id, [table])  # if it was the very first event, its row was rolled back
         connection.execute(
             "UPDATE iamledger.projection_positions SET failed = %s, reason = %s"
             " WHERE account_id = %s AND projection = %s AND generation = %s AND position = %s - 1",

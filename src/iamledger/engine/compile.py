@@ -116,8 +116,23 @@ def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
     doc = _case(rules, [_document(projection, rule) for rule in rules])
     return (
         f"SELECT e.account_id, e.position AS _position, {op} AS _op, {', '.join(keys)}, {doc} AS _doc"
-        f" FROM (SELECT account_id, position, recorded_at, type, context, data FROM iamledger.recorded e"
-        f" WHERE {accounts} AND position > %(after)s AND position <= %(upto)s AND type IN ({types}) OFFSET 0) AS e"
+        f" FROM ({_events(projection, accounts)} AND e.type IN ({types}) OFFSET 0) AS e"
+    )
+
+
+def _events(projection: Projection, accounts: str) -> str:
+    """The events of the range; with their personal values only if the projection wants some, since those cost a join."""
+    within = f"{accounts} AND e.position > %(after)s AND e.position <= %(upto)s"
+    sources = [source for rule in projection.rules for source in projection.sources(rule).values()]
+    parts = ["context", "data"] if any(isinstance(source, FromContext) for source in sources) else ["data"]
+    events = "SELECT e.account_id, e.position, e.recorded_at, e.type"
+    if not projection.personal:
+        return f"{events}, {', '.join(parts)} FROM iamledger.events e WHERE {within}"
+    restored = [f"iamledger.readable(e.{part}, e.has_personal, p.{part}) AS {part}" for part in parts]
+    return (
+        f"{events}, {', '.join(restored)} FROM iamledger.events e"
+        f" LEFT JOIN (SELECT * FROM iamledger.personal e WHERE {within} OFFSET 0) AS p USING (account_id, position)"
+        f" WHERE {within}"
     )
 
 

@@ -97,7 +97,8 @@ class Projection:
     """A read model: its name, the columns that make its key (text), its other columns, its rules.
 
     `columns` maps names to types. A column of type text takes any JSON value, in its JSON form if it is no string; the
-    others take what is of their type, timestamptz times in ISO 8601. Raises `InvalidProjection`.
+    others take what is of their type, timestamptz times in ISO 8601. `personal` names the columns that hold personal values:
+    a projection that names none sees digests in the place of such values. Raises `InvalidProjection`.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Projection:
     columns: Mapping[str, ColumnType]
     rules: Sequence[Rule]
     description: str = ""
+    personal: Sequence[str] = ()
     _digest: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +130,8 @@ class Projection:
                     f"projection {self.name!r}: the column {column} is of type {type_!r}, not of"
                     f" {', '.join(get_args(ColumnType))}"
                 )
+        if not set(self.personal) <= set(self.columns):
+            raise InvalidProjection(f"projection {self.name!r}: what is personal must be among its columns")
         for rule in self.rules:
             for column, source in rule.set.items():
                 if not isinstance(source, Source):
@@ -158,7 +162,14 @@ class Projection:
     def digest(self) -> str:
         """Changes whenever the declaration does: rows built by other rules are outdated."""
         if not self._digest:
-            text = repr((list(self.key), list(self.columns.items()), [_plain(rule) for rule in self.rules]))
+            text = repr(
+                (
+                    list(self.key),
+                    list(self.columns.items()),
+                    sorted(self.personal),
+                    [_plain(rule) for rule in self.rules],
+                )
+            )
             self._digest.append(sha256(text.encode()).hexdigest()[:16])
         return self._digest[0]
 

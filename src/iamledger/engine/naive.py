@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from iamledger.engine.declaration import Field, FromContext, Projection, RecordedAt, RecordedPosition, Rule, Source
+from iamledger.engine.declaration import (
+    ColumnType,
+    Field,
+    FromContext,
+    Projection,
+    RecordedAt,
+    RecordedPosition,
+    Rule,
+    Source,
+)
 from iamledger.store.errors import BrokenRule
 from iamledger.store.events import iso
 
 Key: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A row as it was from the position `since` until the position `until` (None: it still is)."""
 
     key: Key
@@ -27,8 +34,7 @@ class Version:
     columns: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What rules look at in an event."""
 
     position: int
@@ -36,6 +42,8 @@ class Recorded:
     type: str
     context: dict[str, Any]
     data: dict[str, Any]
+    concealed: tuple[dict[str, Any], dict[str, Any]] | None = None
+    """Context and data with digests in the place of personal values, if there are any."""
 
 
 class Interpreter:
@@ -44,17 +52,18 @@ class Interpreter:
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
         self.open: dict[Key, tuple[int, dict[str, Any]]] = {}
-        self._rules: dict[str, list[Rule]] = {}
+        self._rules: dict[str, list[_Rule]] = {}
         for rule in projection.rules:
-            self._rules.setdefault(rule.event, []).append(rule)
-        self._sources = {id(rule): list(projection.sources(rule).items()) for rule in projection.rules}
+            self._rules.setdefault(rule.event, []).append(_Rule(projection, rule))
 
     def apply(self, event: Recorded) -> list[Version]:
         """Apply one event; returns the versions that ended with it. Raises `BrokenRule`."""
+        if event.concealed is not None and not self.projection.personal:
+            event = Recorded(event.position, event.recorded_at, event.type, *event.concealed)
         ended: list[Version] = []
         touched: set[Key] = set()
         for rule in self._rules.get(event.type, ()):
-            key = tuple(_text(event.data.get(field)) for field in self.projection.key_fields(rule))
+            key = tuple([_text(event.data.get(field)) for field in rule.key_fields])
             if None in key or key in touched:
                 raise BrokenRule(
                     f"{rule.kind} of a row that {'has no key' if None in key else 'the event touched already'}"
@@ -69,45 +78,42 @@ class Interpreter:
             since, columns = self.open[key]
             yield Version(key, since, None, columns)
 
-    def _operate(self, rule: Rule, key: Key, event: Recorded) -> list[Version]:
+    def _operate(self, rule: _Rule, key: Key, event: Recorded) -> list[Version]:
         before = self.open.pop(key, None)
         if rule.kind != "put" and (before is None) != (rule.kind == "open"):
             raise BrokenRule(f"{rule.kind} of a row that {'is not open' if before is None else 'is open'}")
         if rule.kind != "close":
-            columns = {name: self._value(name, source, event) for name, source in self._sources[id(rule)]}
+            columns = {name: converted(value_in(event)) for name, value_in, converted in rule.columns}
             if rule.kind == "revise" and before is not None:
                 columns = {**before[1], **columns}
             self.open[key] = (event.position, columns)
         return [] if before is None else [Version(key, before[0], event.position, before[1])]
 
-    def _value(self, name: str, source: Source, event: Recorded) -> Any:
-        match source:
-            case Field(field):
-                value = event.data.get(field)
-            case FromContext(entry):
-                value = event.context.get(entry)
-            case RecordedAt() if self.projection.columns[name] == "timestamptz":
-                return event.recorded_at
-            case RecordedAt():
-                value = event.recorded_at
-            case RecordedPosition():
-                value = event.position
-            case _:
-                value = source
-        return _converted(self.projection.columns[name], value)
+
+class _Rule:
+    """A rule, and how its columns are found in an event and converted."""
+
+    def __init__(self, projection: Projection, rule: Rule) -> None:
+        self.kind = rule.kind
+        self.key_fields = projection.key_fields(rule)
+        self.columns = [
+            (name, _value_in(source), _CONVERTED[projection.columns[name]])
+            for name, source in projection.sources(rule).items()
+        ]
 
 
-def _converted(type_: str, value: Any) -> Any:
-    """A value as the column's type makes it, in the form in which `audit replay --verify` reads columns."""
-    if value is None or type_ == "jsonb":
-        return value
-    if type_ == "text":
-        return _text(value)
-    if type_ == "timestamptz":
-        return _instant(value)
-    if type(value) is not {"bigint": int, "boolean": bool}[type_]:
-        raise BrokenRule(f"{value!r} is no {type_}")
-    return value
+def _value_in(source: Source) -> Callable[[Recorded], Any]:
+    match source:
+        case Field(field):
+            return lambda event: event.data.get(field)
+        case FromContext(entry):
+            return lambda event: event.context.get(entry)
+        case RecordedAt():
+            return lambda event: event.recorded_at
+        case RecordedPosition():
+            return lambda event: event.position
+        case constant:
+            return lambda _event: constant
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", re.ASCII)
@@ -126,10 +132,21 @@ def _instant_of(text: str) -> str:
     return iso(time.replace(tzinfo=UTC) if time.tzinfo is None else time)
 
 
-def _instant(value: Any) -> str:
+def _instant(value: Any) -> str | None:
+    if value is None:
+        return None
     if type(value) is not str:
         raise BrokenRule(f"{value!r} is no time")
     return _instant_of(value)
+
+
+def _of_type(type_: type) -> Callable[[Any], Any]:
+    def checked(value: Any) -> Any:
+        if value is not None and type(value) is not type_:
+            raise BrokenRule(f"{value!r} is no {type_.__name__}")
+        return value
+
+    return checked
 
 
 def _text(value: Any) -> str | None:
@@ -137,3 +154,13 @@ def _text(value: Any) -> str | None:
     if value is None or type(value) is str:
         return value
     return json.dumps(value, ensure_ascii=False)
+
+
+_CONVERTED: dict[ColumnType, Callable[[Any], Any]] = {
+    "text": _text,
+    "timestamptz": _instant,
+    "jsonb": lambda value: value,
+    "bigint": _of_type(int),
+    "boolean": _of_type(bool),
+}
+"""A value as the column's type makes it, in the form in which a comparison reads columns."""

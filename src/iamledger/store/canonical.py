@@ -23,7 +23,15 @@ class NotStrictJson(ValueError):
 
 def canonical(value: Json) -> bytes:
     """The canonical form, as UTF-8. Raises `NotStrictJson`, naming the place."""
-    _check(value, "$")
+    try:
+        _check(value, "$")
+        return canonical_of_strict(value)
+    except (RecursionError, orjson.JSONEncodeError):  # orjson's limit is 254 levels
+        raise NotStrictJson("the value is nested too deeply to be stored") from None
+
+
+def canonical_of_strict(value: Json) -> bytes:
+    """The canonical form of a value that is known to be strict, since it was stored."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import conninfo
 
-from iamledger.store.errors import Unreachable
+from iamledger.store.errors import SchemaOutdated, Unreachable
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
@@ -21,7 +21,7 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
 
     `url` is a libpq URL or keyword string; several hosts, TLS and the like are libpq's own parameters. The
     session takes on `role`, of which the user must be a member; None keeps the user's own (to migrate).
-    Raises `Unreachable`.
+    Raises `Unreachable`, `SchemaOutdated`.
     """
     settings = f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8"
     if role is not None:
@@ -35,7 +35,12 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
             given.setdefault("target_session_attrs", "read-write")
         return psycopg.connect(**given, autocommit=True)  # type: ignore[arg-type]
     except psycopg.Error as error:
-        raise Unreachable(str(error).strip()) from None
+        message = str(error).strip()
+        if role is not None and ('parameter "role"' in message or "set role" in message):
+            raise SchemaOutdated(
+                f"{message}. The first migration makes the role {role}; the user must be a member of it (GRANT {role} TO …)"
+            ) from None
+        raise Unreachable(message) from None
 
 
 class Database:

@@ -6,12 +6,12 @@ The store knows no nouns. What an event means is told by `iamledger.iam`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from iamledger.store.canonical import Json, canonical
+from iamledger.store.canonical import Json, canonical, canonical_of_strict
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,12 @@ def _conceal(
 
 def digest(name: str, value: Json, salt: bytes) -> str:
     """What stands in an event for a personal value: SHA-256 (hex) over the salt and the canonical [name, value]."""
-    return sha256(salt + canonical([name, value])).hexdigest()
+    return stored_digest(name, value, salt, canonical)
+
+
+def stored_digest(name: str, value: Json, salt: bytes, encode: Callable[[Json], bytes] = canonical_of_strict) -> str:
+    """`digest` for a value that was stored, so that it need not be checked again."""
+    return sha256(salt + encode([name, value])).hexdigest()
 
 
 def body_hash(context: Json, data: Json, tags: Sequence[str], type_: str, version: int) -> str:

@@ -51,10 +51,12 @@ def applied(connection: Connection) -> list[int]:
 def migrate(connection: Connection, *, upto: int | None = None) -> list[Migration]:
     """Apply what is missing, each in its own transaction; returns what was applied.
 
-    The connection must be the owner's. Raises `SchemaOutdated` if the database is newer than this version.
+    The connection must be the owner's. Raises `SchemaOutdated` if the database is newer than this version, `Locked` if
+    somebody else has been migrating for longer than the connection's lock timeout.
     """
     done: list[Migration] = []
-    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    with translated():
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     try:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS public.iamledger_migrations ("

@@ -8,7 +8,7 @@ $$;
 -- of {account, body, position, recorded_at, v}.
 CREATE FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamptz) RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT sha256('\x00'::bytea || convert_to(
+    SELECT sha256(decode('00', 'hex') || convert_to(
         '{"account":"' || p_account || '","body":"' || p_body || '","position":' || p_position || ',"recorded_at":"'
         || iamledger.iso(p_time) || '","v":1}', 'UTF8'))
 $$;

@@ -1,0 +1,75 @@
+"""`audit replay --verify` of every account: hashes, order and root alone; and every row of every projection compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+from benchmarks.measuring import in_child, interleaved, peak_memory
+from benchmarks.report import Bar, Result
+from benchmarks.run import Ledgers, Run, live
+from iamledger.engine.catchup import catch_up
+from iamledger.replay import replay
+from iamledger.store import connect, head
+
+EVENTS, ACCOUNTS = 1_000_000, 50
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What verifying took; memory is the process's peak, in MB."""
+
+    seconds: float
+    memory: float
+    events: int
+
+
+def measure(run: Run) -> Iterator[Result]:
+    """Each time in a process of its own, whose memory is its own too."""
+    ledgers = run.ledgers(EVENTS, ACCOUNTS)
+    run.build(ledgers.url)
+    run.tell("verifying")
+    memory: dict[bool, list[float]] = {False: [], True: []}
+    found = interleaved(
+        run.rounds(3),
+        {
+            "hashes": partial(_speed, ledgers, False, memory),
+            "rows": partial(_speed, ledgers, True, memory),
+        },
+    )
+    size = f"{ledgers.events:,} events"
+    yield Result(
+        "verify", f"replay of {size}: hashes, order, root", "events/s", found["hashes"], bar=_at_least(100_000)
+    )
+    yield Result("verify", "the same, and every row compared", "events/s", found["rows"], bar=_at_least(50_000))
+    yield Result("verify", "peak memory, rows compared", "MB", memory[True], bar=Bar("value", "at most", 250))
+    yield Result("verify", "peak memory, hashes alone", "MB", memory[False])
+
+
+def _at_least(limit: float) -> Bar:
+    return Bar("value", "at least", limit)
+
+
+def _speed(ledgers: Ledgers, rows: bool, memory: dict[bool, list[float]]) -> float:
+    done = in_child(verify, ledgers.url, list(ledgers.accounts), rows)
+    memory[rows].append(done.memory)
+    return done.events / done.seconds
+
+
+def verify(url: str, accounts: list[str], rows: bool) -> Replayed:
+    """Replay every ledger in this process. Nothing may be found."""
+    events = 0
+    with connect(url) as connection:
+        tables = live(connection)
+        for account_id in accounts:
+            catch_up(connection, account_id, tables)
+        begun = perf_counter()
+        for account_id in accounts:
+            upto = head(connection, account_id).position
+            seen = replay(connection, account_id, upto, tables if rows else (), verify=True)
+            assert not seen.findings, seen.findings
+            events += seen.size
+        took = perf_counter() - begun
+    return Replayed(took, peak_memory(), events)

@@ -1,0 +1,414 @@
+-- The schema that all migrations together give: to read, not to run. Made by scripts/schema.
+
+CREATE SCHEMA iamledger;
+
+CREATE SCHEMA iamledger_projections;
+
+CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
+
+CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    v_count CONSTANT integer := jsonb_array_length(p_events);
+    v_start timestamptz;        -- recorded_at of the first event
+BEGIN
+    IF p_opens THEN
+        INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
+    END IF;
+    PERFORM FROM iamledger.ledgers l WHERE l.account_id = p_account FOR NO KEY UPDATE;
+    UPDATE iamledger.ledgers l
+       SET head = l.head + v_count,
+           recorded_at = greatest(clock_timestamp(), l.recorded_at + interval '1 microsecond')
+                         + (v_count - 1) * interval '1 microsecond'
+     WHERE l.account_id = p_account
+    RETURNING l.head - v_count + 1, l.head, l.recorded_at INTO first, last, recorded_at;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no ledger for account %', p_account USING ERRCODE = 'IL003';
+    ELSIF recorded_at > clock_timestamp() + interval '5 minutes' THEN
+        RAISE EXCEPTION 'the database server''s clock is more than five minutes behind the ledger (%)', recorded_at
+            USING ERRCODE = 'IL005';
+    END IF;
+    v_start := recorded_at - (v_count - 1) * interval '1 microsecond';
+
+    INSERT INTO iamledger.requests VALUES (p_account, p_request, p_fingerprint, first, last) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
+    ELSIF p_opens AND first > 1 THEN
+        RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
+    ELSIF p_boundary IS NOT NULL AND first - 1 > p_after
+          AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, p_after)) THEN
+        RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
+            USING ERRCODE = 'IL002';
+    END IF;
+
+    WITH entry AS MATERIALIZED (
+        SELECT append.first + n - 1 AS position, v_start + (n - 1) * interval '1 microsecond' AS time, e
+          FROM jsonb_array_elements(p_events) WITH ORDINALITY AS x(e, n)
+    ), tagged AS (
+        INSERT INTO iamledger.event_tags (account_id, tag, type, position)
+        SELECT DISTINCT p_account, tag, e->>'type', position
+          FROM entry, jsonb_array_elements_text(e->'tags') AS tag
+    ), personal AS (
+        INSERT INTO iamledger.personal (account_id, position, salt, context, data)
+        SELECT p_account, position, decode(e->'personal'->>'salt', 'hex'), e->'personal'->'context', e->'personal'->'data'
+          FROM entry WHERE jsonb_typeof(e->'personal') = 'object'
+    )
+    INSERT INTO iamledger.events
+        (account_id, position, recorded_at, type, version, has_personal, tags, context, data, leaf_hash)
+    SELECT p_account, position, time, e->>'type', (e->>'version')::smallint, jsonb_typeof(e->'personal') = 'object',
+           ARRAY(SELECT jsonb_array_elements_text(e->'tags')), e->'context', e->'data',
+           iamledger.leaf_hash(p_account, e->>'body', position, time)
+      FROM entry;
+
+    IF p_secrets IS NOT NULL THEN
+        INSERT INTO iamledger.data_keys (account_id, master_key_id, wrapped)
+        SELECT p_account, k->>'master_key_id', decode(k->>'wrapped', 'base64')
+          FROM (SELECT p_secrets->'data_key') AS d(k) WHERE jsonb_typeof(k) = 'object';
+        INSERT INTO iamledger.secrets (account_id, credential, kind, sealed)
+        SELECT p_account, s->>'credential', s->>'kind', decode(s->>'sealed', 'base64')
+          FROM jsonb_array_elements(p_secrets->'put') AS s;
+        DELETE FROM iamledger.secrets s USING jsonb_array_elements_text(p_secrets->'delete') AS d(credential)
+         WHERE s.account_id = p_account AND s.credential = d.credential;
+    END IF;
+END $$;
+
+CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    SELECT l.head INTO head FROM iamledger.ledgers l WHERE l.account_id = p_account;
+    now := clock_timestamp();
+    SELECT r.fingerprint, r.first, r.last INTO fingerprint, first, last
+      FROM iamledger.requests r WHERE r.account_id = p_account AND r.request_id = p_request;
+    SELECT coalesce(jsonb_agg(jsonb_build_array(e.position, e.type, e.data) ORDER BY e.position), '[]') INTO events
+      FROM (SELECT DISTINCT m FROM iamledger.matching(p_account, p_items, 0) m) AS found(position)
+      JOIN iamledger.recorded e ON e.account_id = p_account AND e.position = found.position;
+END $$;
+
+CREATE FUNCTION iamledger.broken_rule(p_message text, p_position bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '%', p_message USING ERRCODE = 'IL007', DETAIL = p_position;
+END $$;
+
+CREATE FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT jsonb_array_length(p_tags) = 0
+        OR EXISTS (SELECT FROM iamledger.events e
+                    WHERE e.account_id = p_account AND e.position = p_position
+                      AND to_jsonb(e.tags) @> p_tags)
+$$;
+
+CREATE FUNCTION iamledger.erase(p_account text, p_position bigint) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    WITH erased AS (
+        DELETE FROM iamledger.personal WHERE account_id = p_account AND position = p_position RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM erased)
+$$;
+
+CREATE FUNCTION iamledger.iso(p_time timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT to_char(p_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
+CREATE FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamp with time zone) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    SELECT sha256(decode('00', 'hex') || convert_to(
+        '{"account":"' || p_account || '","body":"' || p_body || '","position":' || p_position || ',"recorded_at":"'
+        || iamledger.iso(p_time) || '","v":1}', 'UTF8'))
+$$;
+
+CREATE FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    v_item  jsonb;
+    v_tag   text;
+    v_type  text;
+    v_other jsonb;
+BEGIN
+    IF jsonb_array_length(p_items) = 0 THEN
+        RETURN QUERY SELECT e.position FROM iamledger.events e
+                      WHERE e.account_id = p_account AND e.position > p_after;
+    END IF;
+    FOR v_item IN SELECT jsonb_array_elements(p_items) LOOP
+        v_tag   := v_item->'tags'->>0;
+        v_other := (v_item->'tags') - 0;
+        IF v_tag IS NULL THEN
+            RETURN QUERY SELECT e.position FROM iamledger.events e
+                          WHERE e.account_id = p_account AND e.position > p_after
+                            AND (jsonb_array_length(v_item->'types') = 0 OR v_item->'types' ? e.type);
+        ELSIF jsonb_array_length(v_item->'types') = 0 THEN
+            RETURN QUERY SELECT t.position FROM iamledger.event_tags t
+                          WHERE t.account_id = p_account AND t.tag = v_tag AND t.position > p_after
+                            AND iamledger.carries(p_account, t.position, v_other);
+        ELSE
+            FOR v_type IN SELECT jsonb_array_elements_text(v_item->'types') LOOP
+                RETURN QUERY SELECT t.position FROM iamledger.event_tags t
+                              WHERE t.account_id = p_account AND t.tag = v_tag AND t.type = v_type
+                                AND t.position > p_after
+                                AND iamledger.carries(p_account, t.position, v_other);
+            END LOOP;
+        END IF;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION iamledger.position_at(p_account text, p_time timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    v_ledger iamledger.ledgers;
+    v_low    bigint := 0;       -- recorded at or before the time, or 0
+    v_high   bigint;            -- recorded after it
+    v_middle bigint;
+BEGIN
+    IF p_time >= clock_timestamp() THEN
+        RAISE EXCEPTION '% has not come yet', p_time USING ERRCODE = 'IL006';
+    END IF;
+    SELECT * INTO v_ledger FROM iamledger.ledgers WHERE account_id = p_account;
+    IF v_ledger.recorded_at < p_time THEN
+        SELECT * INTO v_ledger FROM iamledger.ledgers WHERE account_id = p_account FOR SHARE;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no ledger for account %', p_account USING ERRCODE = 'IL003';
+    ELSIF v_ledger.recorded_at <= p_time THEN
+        RETURN v_ledger.head;
+    END IF;
+    v_high := v_ledger.head;
+    WHILE v_high - v_low > 1 LOOP
+        v_middle := (v_low + v_high) / 2;
+        IF (SELECT recorded_at FROM iamledger.events WHERE account_id = p_account AND position = v_middle) <= p_time THEN
+            v_low := v_middle;
+        ELSE
+            v_high := v_middle;
+        END IF;
+    END LOOP;
+    RETURN v_low;
+END $$;
+
+CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT CASE
+        WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
+        WHEN p_personal IS NOT NULL THEN p_data || p_personal
+        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
+                                                         THEN 'null' ELSE value END), '{}')
+                FROM jsonb_each(p_data))
+    END
+$_$;
+
+CREATE FUNCTION iamledger.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'iamledger.% is append-only: % is refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE AGGREGATE iamledger.merged(jsonb) (
+    SFUNC = jsonb_concat,
+    STYPE = jsonb,
+    INITCOND = '{}',
+    PARALLEL = safe
+);
+
+CREATE TABLE iamledger.data_keys (
+    account_id text NOT NULL,
+    master_key_id text NOT NULL,
+    wrapped bytea NOT NULL
+);
+
+CREATE TABLE iamledger.event_tags (
+    account_id text NOT NULL,
+    tag text NOT NULL,
+    type text NOT NULL,
+    "position" bigint NOT NULL
+);
+
+CREATE TABLE iamledger.events (
+    account_id text NOT NULL,
+    "position" bigint NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    type text NOT NULL,
+    version smallint NOT NULL,
+    has_personal boolean NOT NULL,
+    tags text[] NOT NULL,
+    context jsonb NOT NULL,
+    data jsonb NOT NULL,
+    leaf_hash bytea NOT NULL,
+    CONSTRAINT events_position_check CHECK (("position" > 0))
+);
+
+CREATE TABLE iamledger.ledgers (
+    account_id text NOT NULL,
+    head bigint NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledgers_account_id_check CHECK ((account_id ~ '^[0-9]{12}$'::text))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE iamledger.personal (
+    account_id text NOT NULL,
+    "position" bigint NOT NULL,
+    salt bytea NOT NULL,
+    context jsonb NOT NULL,
+    data jsonb NOT NULL
+);
+
+CREATE TABLE iamledger.projection_positions (
+    account_id text NOT NULL,
+    projection text NOT NULL,
+    generation integer NOT NULL,
+    "position" bigint NOT NULL,
+    failed bigint,
+    reason text
+)
+WITH (fillfactor='50');
+
+CREATE TABLE iamledger.projections (
+    name text NOT NULL,
+    generation integer NOT NULL,
+    declaration text NOT NULL
+);
+
+CREATE VIEW iamledger.recorded AS
+ SELECT e.account_id,
+    e."position",
+    e.recorded_at,
+    e.type,
+    e.version,
+    e.tags,
+    iamledger.readable(e.context, e.has_personal, p.context) AS context,
+    iamledger.readable(e.data, e.has_personal, p.data) AS data
+   FROM (iamledger.events e
+     LEFT JOIN iamledger.personal p USING (account_id, "position"));
+
+CREATE TABLE iamledger.requests (
+    account_id text NOT NULL,
+    request_id text NOT NULL,
+    fingerprint text NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL
+);
+
+CREATE TABLE iamledger.secrets (
+    account_id text NOT NULL,
+    credential text NOT NULL,
+    kind text NOT NULL,
+    sealed bytea NOT NULL
+);
+
+CREATE TABLE public.iamledger_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE ONLY iamledger.data_keys
+    ADD CONSTRAINT data_keys_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY iamledger.event_tags
+    ADD CONSTRAINT event_tags_pkey PRIMARY KEY (account_id, tag, type, "position");
+
+ALTER TABLE ONLY iamledger.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (account_id, "position");
+
+ALTER TABLE ONLY iamledger.ledgers
+    ADD CONSTRAINT ledgers_pkey PRIMARY KEY (account_id);
+
+ALTER TABLE ONLY iamledger.personal
+    ADD CONSTRAINT personal_pkey PRIMARY KEY (account_id, "position");
+
+ALTER TABLE ONLY iamledger.projection_positions
+    ADD CONSTRAINT projection_positions_pkey PRIMARY KEY (account_id, projection, generation);
+
+ALTER TABLE ONLY iamledger.projections
+    ADD CONSTRAINT projections_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY iamledger.requests
+    ADD CONSTRAINT requests_pkey PRIMARY KEY (account_id, request_id);
+
+ALTER TABLE ONLY iamledger.secrets
+    ADD CONSTRAINT secrets_pkey PRIMARY KEY (account_id, credential, kind);
+
+ALTER TABLE ONLY public.iamledger_migrations
+    ADD CONSTRAINT iamledger_migrations_pkey PRIMARY KEY (number);
+
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON iamledger.event_tags FOR EACH STATEMENT EXECUTE FUNCTION iamledger.refuse_change();
+
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON iamledger.events FOR EACH STATEMENT EXECUTE FUNCTION iamledger.refuse_change();
+
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON iamledger.requests FOR EACH STATEMENT EXECUTE FUNCTION iamledger.refuse_change();
+
+GRANT USAGE ON SCHEMA iamledger TO iamledger_app;
+
+GRANT ALL ON SCHEMA iamledger_projections TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.broken_rule(p_message text, p_position bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.broken_rule(p_message text, p_position bigint) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.erase(p_account text, p_position bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.erase(p_account text, p_position bigint) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.iso(p_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.iso(p_time timestamp with time zone) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamp with time zone) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.position_at(p_account text, p_time timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.position_at(p_account text, p_time timestamp with time zone) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.refuse_change() FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.refuse_change() TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.merged(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.merged(jsonb) TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.data_keys TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.event_tags TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.events TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.ledgers TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.personal TO iamledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE iamledger.projection_positions TO iamledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE iamledger.projections TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.recorded TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.requests TO iamledger_app;
+
+GRANT SELECT ON TABLE iamledger.secrets TO iamledger_app;
+
+GRANT SELECT ON TABLE public.iamledger_migrations TO PUBLIC;
