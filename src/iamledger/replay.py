@@ -159,8 +159,11 @@ def _readable(event: _Stored) -> Recorded:
         context, data = {**context, **event.personal["context"]}, {**data, **event.personal["data"]}
     elif event.salt is None:
         context, data = _erased(context), _erased(data)
-    concealed = (event.content["context"], event.content["data"]) if event.salt != b"" else None
-    return Recorded(event.position, event.recorded_at, event.content["type"], context, data, concealed)
+    content = event.content
+    concealed = None
+    if event.salt != b"":
+        concealed = Recorded(event.position, event.recorded_at, content["type"], content["context"], content["data"])
+    return Recorded(event.position, event.recorded_at, content["type"], context, data, concealed)
 
 
 def _erased(values: dict[str, Any]) -> dict[str, Any]:

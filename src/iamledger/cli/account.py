@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from iamledger.cli.output import Output, note, print_csv, print_json, print_table
-from iamledger.cli.session import Reading, Session, Writing, commands, reading, writing
+from iamledger.cli.session import Reading, Session, Writing, commands, plain, reading, writing
 
 app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
 
@@ -77,14 +77,18 @@ def show(at: Reading) -> None:
     from iamledger_projections.accounts import get_account
 
     with at.view() as view:
-        at.tell("Account", get_account(view), view)
+        at.tell("Details", get_account(view), view)
 
 
 @app.command(epilog="Example: iamledger account use 123456789012")
-def use(account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]) -> None:
+@plain(without=("account", "output"))
+def use(
+    session: Session, account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]
+) -> None:
     """Make an account the default one, for commands without --account."""
-    from iamledger.accounts import use_account
+    from iamledger.accounts import named_account, use_account
 
-    session = Session(account, Output.TABLE)
-    use_account(session.database.connection, session.settings, session.account_id)
-    print(f"Using account {session.account_id}.")
+    connection = session.database.connection
+    account_id = named_account(connection, account)
+    use_account(connection, session.settings, account_id)
+    print(f"Using account {account_id}.")

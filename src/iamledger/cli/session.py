@@ -249,8 +249,8 @@ def _with_session(kind: type[Session], options: Mapping[str, tuple[Any, Any]], w
 
         @wraps(command)
         def with_session(**arguments: Any) -> None:
-            shared = {name: arguments.pop(name, default) for name, (_, default) in options.items()}
-            session = kind(**shared)
+            shared = {name: arguments.pop(name) for name in asked}
+            session = kind(**{**{name: default for name, (_, default) in options.items()}, **shared})
             try:
                 command(session, **arguments)
             finally:

@@ -42,8 +42,8 @@ class Recorded(NamedTuple):
     type: str
     context: dict[str, Any]
     data: dict[str, Any]
-    concealed: tuple[dict[str, Any], dict[str, Any]] | None = None
-    """Context and data with digests in the place of personal values, if there are any."""
+    concealed: Recorded | None = None
+    """The same with digests in the place of personal values, if there are any."""
 
 
 class Interpreter:
@@ -59,7 +59,7 @@ class Interpreter:
     def apply(self, event: Recorded) -> list[Version]:
         """Apply one event; returns the versions that ended with it. Raises `BrokenRule`."""
         if event.concealed is not None and not self.projection.personal:
-            event = Recorded(event.position, event.recorded_at, event.type, *event.concealed)
+            event = event.concealed
         ended: list[Version] = []
         touched: set[Key] = set()
         for rule in self._rules.get(event.type, ()):

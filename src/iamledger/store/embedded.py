@@ -100,10 +100,12 @@ class EmbeddedServer:
 
     @property
     def data_directory(self) -> Path:
+        """PostgreSQL's own."""
         return self.home / "data"
 
     @property
     def log_file(self) -> Path:
+        """What the server says; never a statement or a value."""
         return self.home / "postgres.log"
 
     @property
@@ -181,6 +183,7 @@ class EmbeddedServer:
         return True
 
     def status(self) -> EmbeddedStatus:
+        """Whether it runs, and where things are; starts nothing."""
         from importlib.metadata import version
 
         running = self._ready()

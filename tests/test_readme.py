@@ -1,0 +1,69 @@
+"""The README's commands are run, and give the output that it shows, but for ids, times and hashes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Urls
+
+ROOT = Path(__file__).parent.parent
+VARIABLE = re.compile(
+    r"(?P<id>AIDA[A-Z2-7]{17}|AKIA[A-Z2-7]{16})|\d{4}-\d\d-\d\dT[\d:.]+Z|(?P<root>[A-Za-z0-9+/]{43}=)", re.ASCII
+)
+
+
+def console() -> list[tuple[str, str]]:
+    """The commands of the README's console block, each with its output."""
+    block = re.search(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    steps = [step.partition("\n") for step in block[1].split("$ ") if step]
+    return [(command, output.rstrip("\n")) for command, _, output in steps]
+
+
+@pytest.mark.slow
+def test_the_readme_is_true(new_database: Callable[[], Urls], tmp_path: Path) -> None:
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "IAMLEDGER_HOME": str(tmp_path),
+        "IAMLEDGER_DATABASE_URL": new_database().application,
+        "IAMLEDGER_MASTER_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    }
+    ids: dict[str, str] = {}
+    steps = console()
+    assert len(steps) > 8
+    for command, expected in steps:
+        for shown, real in ids.items():
+            command = command.replace(shown, real)
+        done = subprocess.run(
+            shlex.split(command), env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        printed = (done.stdout + done.stderr).rstrip("\n")
+        ids |= _matched(expected, printed, ids)
+
+
+def _matched(expected: str, printed: str, ids: dict[str, str]) -> dict[str, str]:
+    """Hold what was printed against what the README shows; returns the ids that stand for the README's."""
+    pattern, names, last = "", [], 0
+    for found in VARIABLE.finditer(expected):
+        pattern += re.escape(expected[last : found.start()])
+        shown = found["id"]
+        if shown is None:
+            pattern += VARIABLE.pattern.replace("(?P<id>", "(?:").replace("(?P<root>", "(?:").join(["(?:", ")"])
+        elif shown in ids:
+            pattern += re.escape(ids[shown])
+        else:
+            names.append(shown)
+            pattern += f"({shown[:4]}[A-Z2-7]{{{len(shown) - 4}}})"
+        last = found.end()
+    pattern += re.escape(expected[last:])
+    match = re.fullmatch(pattern, printed)
+    assert match is not None, f"the README shows\n{expected}\n\nbut this was printed:\n{printed}"
+    return dict(zip(names, match.groups(), strict=True))
