@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -65,10 +66,8 @@ def template(server: str) -> Iterator[str]:
     with psycopg.connect(server, autocommit=True) as admin:
         for role, rights in (("iamledger_owner", "LOGIN CREATEROLE"), ("iamledger_app", "LOGIN")):
             if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
-                try:
+                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # another worker made it
                     admin.execute(f"CREATE ROLE {role} {rights}")
-                except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-                    pass  # another worker made it
         admin.execute("ALTER ROLE iamledger_app LOGIN")
         admin.execute(f"CREATE DATABASE {name} OWNER iamledger_owner")
         with connect(make_conninfo(server, dbname=name, options="-c role=iamledger_owner"), role=None) as owner:

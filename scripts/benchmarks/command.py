@@ -41,15 +41,16 @@ def main() -> int:
     from benchmarks.run import Run
     from benchmarks.server import serve
 
+    groups = {name: import_module(f"benchmarks.{name}") for name in wanted.names or GROUPS}
     results: list[report.Result] = []
     failed: list[str] = []
     with serve(wanted.server) as server:
         run = Run(server, wanted.quick, wanted.rounds)
         about = report.surroundings(server)
-        for name in wanted.names or GROUPS:
+        for name, group in groups.items():
             run.tell(name)
             try:
-                results += import_module(f"benchmarks.{name}").measure(run)
+                results += group.measure(run)
             except Exception:
                 traceback.print_exc()
                 failed.append(name)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from benchmarks import filling
+from benchmarks.appends import MASTER_KEY
 from benchmarks.measuring import interleaved, seconds
 from benchmarks.report import Bar, Result
 from benchmarks.run import Run
+from iamledger.iam.account import create_account
+from iamledger.iam.user import create_user
+from iamledger.ledger import Circumstances, Ledger
+from iamledger.opening import open_database
+from iamledger.settings import Settings
 
 USERS = 20
 
@@ -21,11 +27,7 @@ def measure(run: Run) -> Iterator[Result]:
     """`--help`, which imports as little as it can; and a read on a server that runs."""
     program = Path(sys.executable).with_name("iamledger")
     environment = _environment(run)
-    run.tell(f"an account of {USERS} users, by the command line")
-    _process(environment, program, "account", "create", "acme", "--email", "root@acme.example")
-    for n in range(USERS):
-        _process(environment, program, "user", "create", f"user-{n}", "--path", "/engineering/")
-    run.tell("starting processes")
+    run.tell(f"starting processes, beside an account of {USERS} users")
     contenders = {
         "help": partial(_process, environment, program, "--help"),
         "typer": partial(_process, environment, sys.executable, "-c", "import typer"),
@@ -40,14 +42,18 @@ def measure(run: Run) -> Iterator[Result]:
 
 
 def _environment(run: Run) -> dict[str, str]:
-    """The embedded default, or the server that was named."""
-    if run.server.home is not None:
-        return {**os.environ, "IAMLEDGER_HOME": str(run.server.home)}
-    return {
-        **os.environ,
-        "IAMLEDGER_DATABASE_URL": run.server.database(),
-        "IAMLEDGER_MASTER_KEY": b64encode(bytes(32)).decode(),
-    }
+    """Settings of a small account: on the embedded default, or on the server that was named."""
+    url = None if run.server.home else run.server.database()
+    settings = Settings(run.server.home or Path("/nowhere"), url, owner_url=None, account=None)
+    database = open_database(settings)
+    (account_id,) = filling.accounts(1)
+    ledger = Ledger(database, account_id, Circumstances(filling.ACTOR), master_key=lambda: MASTER_KEY)
+    ledger.execute(create_account, account=account_id, account_name="acme", email="root@acme.example")
+    for n in range(USERS):
+        ledger.execute(create_user, name=f"user-{n}", path="/engineering/")
+    database.close()
+    place = {"IAMLEDGER_HOME": str(settings.home)} if url is None else {"IAMLEDGER_DATABASE_URL": url}
+    return {**os.environ, **place}
 
 
 def _process(environment: dict[str, str], *command: str | Path) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any
 
 from eventsourcing.dcb.api import DCBRecorder
 from eventsourcing.dcb.postgres_tt import PostgresTTDCBFactory
@@ -42,7 +42,7 @@ class RowsRecorder(PostgresTrackingRecorder):
         super().__init__(datastore)
         self.statements: dict[str, list[_Statement]] = {}
         for table in tables:
-            self.sql_create_statements.append(SQL(cast(LiteralString, table.create())).format())
+            self.sql_create_statements.append(SQL(table.create()).format())
             for rule in table.projection.rules:
                 self.statements.setdefault(rule.event, []).append(_Statement(table, rule))
 
@@ -51,7 +51,7 @@ class RowsRecorder(PostgresTrackingRecorder):
         with self.datastore.transaction(commit=True) as cursor:
             self._insert_tracking(cursor, tracking)
             for statement in self.statements.get(event.type, ()):
-                cursor.execute(cast(LiteralString, statement.sql), statement.parameters(event), prepare=True)
+                cursor.execute(statement.sql, statement.parameters(event), prepare=True)
 
 
 @contextmanager
