@@ -51,6 +51,7 @@ class Model:
         return [("AccountCreated", {"account_id": account, "account_name": account_name, "email": email})]
 
     def create_user(self, new: str, name: str, path: str, tags: list[tuple[str, str]], **_: Any) -> Expected:
+        _check_name(name)
         _check_path(path)
         _check_keys([key for key, _ in tags])
         _refuse_if(self._holder(name) is not None, "EntityAlreadyExists")
@@ -65,6 +66,8 @@ class Model:
             _check_path(new_path)
             if new_path != self.users[id_]["path"]:
                 expected.append(("UserPathChanged", {"user_id": id_, "path": new_path}))
+        if new_name is not None:
+            _check_name(new_name)
         if new_name is not None and new_name != self.users[id_]["name"]:
             _refuse_if(holder not in (None, id_), "EntityAlreadyExists")
             old = self.users[id_]["name"]
@@ -200,6 +203,10 @@ class Model:
 def _counted(used: dict[str, Any]) -> tuple[Any, ...]:
     quarter = int(used["used_at"].timestamp()) // 900
     return used["access_key_id"], used["service_name"], used["region"], quarter
+
+
+def _check_name(name: str) -> None:
+    _refuse_if(len(name) > 64, "ValidationError")
 
 
 def _check_path(path: str) -> None:

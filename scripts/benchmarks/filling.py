@@ -85,7 +85,7 @@ def lives(count: int, events: int) -> dict[str, Iterator[Event]]:
     return {account_id: islice(Life(account_id), events // count) for account_id in accounts(count)}
 
 
-def write(url: str, ledgers: Mapping[str, Iterable[Event]]) -> Contents:
+def write(url: str, ledgers: Mapping[str, Iterable[Event]], batch_size: int = BATCH) -> Contents:
     """Write these ledgers, a batch of each in turn."""
     contents = Contents()
     remaining = {account_id: iter(events) for account_id, events in ledgers.items()}
@@ -94,7 +94,7 @@ def write(url: str, ledgers: Mapping[str, Iterable[Event]]) -> Contents:
     with connect(url) as connection:
         while remaining:
             for account_id in list(remaining):
-                batch = [stored(event) for event in islice(remaining[account_id], BATCH)]
+                batch = [stored(event) for event in islice(remaining[account_id], batch_size)]
                 if not batch:
                     del remaining[account_id]
                     continue

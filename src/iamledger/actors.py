@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,10 @@ Actor = LocalOperator | Principal
 
 
 def local_operator(connection: Connection) -> LocalOperator:
-    """The operator of this process. Under sudo, who called it is told too."""
+    """The operator of this process, by its user id, since the environment could say anything. Sudo tells who called it."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         name = f"uid {os.getuid()}"
     behind = os.environ.get("SUDO_USER")
     if behind and behind != name and os.geteuid() == 0:

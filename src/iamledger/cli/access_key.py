@@ -193,7 +193,7 @@ def duration(text: str) -> timedelta:
     if text == "0":
         return timedelta(0)
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration; write 0, 90m, 24h or 7d")
+        raise typer.BadParameter(f"{text!r} is not a duration; write 0, 90m, 24h or 7d", param_hint="--grace")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
     return timedelta(**{unit: int(match[1])})
 

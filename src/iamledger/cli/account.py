@@ -82,9 +82,7 @@ def show(at: Reading) -> None:
 
 @app.command(epilog="Example: iamledger account use 123456789012")
 @plain(without=("account", "output"))
-def use(
-    session: Session, account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]
-) -> None:
+def use(session: Session, account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]) -> None:
     """Make an account the default one, for commands without --account."""
     from iamledger.accounts import named_account, use_account
 

@@ -124,7 +124,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
             "RecordedAt": event.recorded_at,
             "Event": event.type,
             "Actor": shown(event.context.get("actor")),
-            "What": _detail(event, key_id),
+            "What": _detail(event, key_id) or None,
             "Reason": event.context.get("reason"),
             "Ticket": event.context.get("ticket"),
         }
@@ -227,6 +227,8 @@ def _show(
         print_json({**origin, "Event": told[0]} if one else {**origin, "Events": told})
     elif session.output is Output.CSV:
         print_csv([_told(event, None) for event in events], CSV_COLUMNS, header=not goes_on)
+    elif not events:
+        print("No events.")
     elif oneline:
         for event in events:
             _print_line(event)

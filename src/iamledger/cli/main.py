@@ -57,16 +57,21 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def iamledger(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    """An event-sourced identity ledger: what AWS IAM manages, with every past moment queryable."""
-    if version:
+def _tell_version(asked: bool) -> None:
+    if asked:
         from iamledger import __version__
 
         typer.echo(f"iamledger {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def iamledger(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """An event-sourced identity ledger: what AWS IAM manages, with every past moment queryable."""
 
 
 @app.command("version", hidden=True)
@@ -94,7 +99,7 @@ def run() -> None:
         told = failure(error)
         if told is None:
             raise
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.filename is None:
             _give_up_output()
         message, status = told
         typer.echo(message, err=True)

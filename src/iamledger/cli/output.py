@@ -1,7 +1,8 @@
 """Output. The rules:
 
 Answers go to standard output, everything else (progress, notes, errors) to standard error. `table` is for people: rich
-tables on a terminal, plain aligned columns in a pipe, no colour with NO_COLOR. `json` is one object with the account, the
+tables on a terminal, or a paragraph for each row if that is too narrow; plain aligned columns in a pipe; no colour with
+NO_COLOR. Identifiers and times are never broken over lines, so that they can be copied. `json` is one object with the account, the
 position and the answer; `csv` is the answer alone. Column names are IAM's.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,9 +35,14 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def with_styles() -> bool:
+    """May the answer have colours and the like? See https://no-color.org."""
+    return on_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def styled(text: str, style: str) -> str:
-    """Text in a style of rich, on a terminal that may have colours."""
-    if not on_terminal() or "NO_COLOR" in os.environ:
+    """Text in one of our styles, where there may be any."""
+    if not with_styles():
         return text
     import typer
 
@@ -60,7 +67,8 @@ def note(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    ascii_only = not sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=_plain)
     print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
@@ -78,14 +86,28 @@ def print_csv(rows: Sequence[Row], columns: Sequence[str], *, header: bool = Tru
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Aligned columns; a rich table on a terminal."""
+    """Aligned columns; on a terminal a rich table, or paragraphs."""
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
-    if on_terminal():
-        _rich_table(cells, columns)
-        return
     widths = [max(len(line[n]) for line in [list(columns), *cells]) for n in range(len(columns))]
-    for line in [list(columns), *cells]:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    if not on_terminal():
+        for line in [list(columns), *cells]:
+            print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    elif sum(LEAST_WIDTH if width > WHOLE_WIDTH else width for width in widths) + 2 * len(widths) > _room():
+        for number, line in enumerate(cells):
+            print("\n" * (number > 0), end="")
+            print_record(dict(zip(columns, line, strict=True)))
+    else:
+        _rich_table(cells, columns, widths)
+
+
+WHOLE_WIDTH = 27
+"""Columns up to this width, which is that of a time with microseconds, are not folded on a terminal; wider ones may be."""
+LEAST_WIDTH = 12
+"""To which a wider one may be folded."""
+
+
+def _room() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def print_record(record: Row) -> None:
@@ -113,7 +135,7 @@ def cell(value: Any, *, exact: bool = False) -> str:
 
 def instant(time: datetime) -> str:
     """A time in ISO 8601, UTC, with microseconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # strftime: no year 0999
 
 
 def _plain(value: Any) -> Any:
@@ -129,18 +151,18 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _rich_table(cells: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+def _rich_table(cells: Sequence[Sequence[str]], columns: Sequence[str], widths: Sequence[int]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold" if with_styles() else "")
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, overflow="fold", no_wrap=width <= WHOLE_WIDTH)
     for line in cells:
         table.add_row(*(Text(text) for text in line))
-    Console().print(table)
+    Console(width=_room()).print(table)
 
 
 @contextmanager

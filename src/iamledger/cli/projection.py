@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = commands("Projections: the read models that are built from events, and can be thrown away and rebuilt.")
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]...", help="Which ones.", show_default="all")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]", help="Which ones.", show_default="all")]
 
 
 @app.command("list", epilog="Example: iamledger projection list --output json")
@@ -82,9 +82,12 @@ def rebuild(
         with progress_bar(f"Rebuilding {projection.name}") as progress:
             table = run(connection, projection, progress)
         rows.append({"Projection": projection.name, "Generation": table.generation})
+    if verify and session.output is Output.JSON:
+        _verify(session, names, {"Rebuilt": rows})
+        return
     _print(session, "Rebuilt", rows)
     if verify:
-        _verify(session, [str(row["Projection"]) for row in rows])
+        _verify(session, names)
 
 
 @app.command(epilog="Example: iamledger projection verify")
@@ -94,7 +97,8 @@ def verify(session: Session, names: Names = None) -> None:
     _verify(session, names)
 
 
-def _verify(session: Session, names: list[str] | None) -> None:
+def _verify(session: Session, names: list[str] | None, told: Row | None = None) -> None:
+    """Verify, and print what was found; in JSON, together with what is to be told besides."""
     from iamledger import store
     from iamledger.accounts import account_ids
     from iamledger.engine.catchup import catch_up
@@ -114,14 +118,11 @@ def _verify(session: Session, names: list[str] | None) -> None:
             rows += sum(seen.rows.values())
             done += head
     if session.output is Output.JSON:
-        print_json({"Accounts": len(accounts), "Events": done, "Rows": rows, "Findings": findings})
+        print_json({**(told or {}), "Accounts": len(accounts), "Events": done, "Rows": rows, "Findings": findings})
     elif not findings:
-        print(
-            styled(
-                f"No drift: {done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts.",
-                "good",
-            )
-        )
+        say = note if session.output is Output.CSV else print
+        seen = f"{done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts"
+        say(styled(f"No drift: {seen}.", "good"))
     for finding in findings:
         note(styled(f"Drift: {finding}", "bad"))
     if findings:

@@ -100,7 +100,7 @@ def delete(to: Writing, name: UserName) -> None:
 def tag(
     to: Writing,
     name: UserName,
-    tags: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="Tags to set.")],
+    tags: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="Tags to set.")],
 ) -> None:
     """Set tags of a user. A key that it has already, in whatever case, gets the new value."""
     from iamledger.iam.user import tag_user
@@ -111,7 +111,7 @@ def tag(
 @app.command(epilog="Example: iamledger user untag alice team")
 @writing()
 def untag(
-    to: Writing, name: UserName, keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Tags to remove.")]
+    to: Writing, name: UserName, keys: Annotated[list[str], typer.Argument(metavar="KEY", help="Tags to remove.")]
 ) -> None:
     """Remove tags from a user. Keys that it does not have are passed over."""
     from iamledger.iam.user import untag_user

@@ -59,9 +59,12 @@ def _look(
     """The ledger's head, and which generations are behind it and have not failed."""
     if lock:
         _begin(connection, account_id, tables)
+        names = [name for table in tables for name in (table.projection.name, table.generation)]
         connection.execute(
-            "SELECT FROM iamledger.projection_positions WHERE account_id = %s ORDER BY projection, generation FOR UPDATE",
-            (account_id,),
+            "SELECT FROM iamledger.projection_positions WHERE account_id = %s"
+            f" AND (projection, generation) IN ({', '.join(['(%s, %s)'] * len(tables))})"
+            " ORDER BY projection, generation FOR UPDATE",
+            (account_id, *names),
         )
     with translated():
         rows = connection.execute(

@@ -48,7 +48,7 @@ def rebuild(connection: Connection, projection: Projection, progress: Progress =
     Raises `RebuildUnderWay`; `ProjectionFailed` if an event does not fit the rules (the live generation then stays).
     """
     begin(connection, projection)
-    with _only_one(connection, projection), _build_settings(connection):
+    with translated(), _only_one(connection, projection), _build_settings(connection):
         table = Table(projection, _next_generation(connection, projection))
         try:
             _fill(connection, table, progress)
@@ -227,12 +227,15 @@ def _discard(connection: Connection, table: Table) -> None:
     """
     if connection.closed or connection.broken:
         return
+    names = (table.projection.name, table.generation)
     try:
         with translated():
+            live = "SELECT FROM iamledger.projections WHERE name = %s AND generation = %s"
+            if connection.execute(live, names).fetchone() is not None:
+                return  # it was interrupted right after the flip
             connection.execute(table.drop())
             connection.execute(
-                "DELETE FROM iamledger.projection_positions WHERE projection = %s AND generation = %s",
-                (table.projection.name, table.generation),
+                "DELETE FROM iamledger.projection_positions WHERE projection = %s AND generation = %s", names
             )
     except Locked:
         pass

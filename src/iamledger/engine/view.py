@@ -55,7 +55,7 @@ class View:
 
     def _rows_of(self, table: Table) -> str:
         valid = f"int8range(since, until) @> {self.position}::bigint" if self.past else "until IS NULL"
-        return f"(SELECT * FROM {table.name} WHERE account_id = '{self.account_id}' AND {valid})"
+        return f"(SELECT * FROM {table.name} WHERE account_id = %(account_id)s AND {valid})"
 
 
 class _Known(dict[str, str]):

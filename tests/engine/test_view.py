@@ -1,0 +1,338 @@
+"""Views: any position of the past equals a replay up to it, and all projections of a view stand at the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from random import Random
+from threading import Event
+from typing import Any
+
+import psycopg
+import pytest
+
+from conftest import Urls
+from engine.histories import (
+    Rows,
+    event,
+    kill,
+    lamp_history,
+    lamps,
+    live,
+    new_account,
+    oracle,
+    plain,
+    sockets,
+    watched,
+    write,
+)
+from iamledger import store
+from iamledger.engine.declaration import Projection
+from iamledger.engine.errors import NoSuchProjection
+from iamledger.engine.naive import Version
+from iamledger.engine.rebuild import rebuild
+from iamledger.engine.view import View, count_rows, open_view
+from iamledger.store import Connection, ConnectionLost, NoLedger, StoreError
+from iamledger.store.connection import connect
+from iamledger.store.events import iso
+from iamledger_projections import projections
+
+BOTH = [lamps, sockets]
+
+
+@pytest.fixture(scope="module")
+def urls(new_database: Callable[[], Urls]) -> Urls:
+    """One database for all tests here; each has accounts of its own."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def connection(urls: Urls) -> Iterator[Connection]:
+    with connect(urls.application) as connection:
+        yield connection
+
+
+@pytest.fixture
+def account(connection: Connection) -> str:
+    """An account with a history of 60 events."""
+    account = new_account()
+    write(connection, account, lamp_history(Random(3), 60))
+    return account
+
+
+def rows_of(view: View, projection: Projection) -> Rows:
+    """The rows of a view, without when they end, which a view of the past does not show."""
+
+    def value(column: Any) -> Any:
+        return iso(column) if isinstance(column, datetime) else column
+
+    return plain(
+        [
+            Version(
+                tuple(row[name] for name in projection.key),
+                row["since"],
+                None,
+                {name: value(row[name]) for name in projection.columns},
+            )
+            for row in view.rows(f"SELECT * FROM {{{projection.name}}}")
+        ]
+    )
+
+
+def told_at(connection: Connection, projection: Projection, account: str, position: int) -> Rows:
+    """What a replay up to a position makes, without when rows end."""
+    return oracle(connection, projection, account, upto=position).rows_at(position)
+
+
+# Positions
+
+
+@pytest.mark.parametrize("projection", BOTH, ids=lambda projection: projection.name)
+def test_as_of_every_position_is_a_replay_up_to_it(
+    connection: Connection, account: str, projection: Projection
+) -> None:
+    for position in range(61):
+        with open_view(connection, account, BOTH, position=position) as view:
+            assert view.position == position
+            assert rows_of(view, projection) == told_at(connection, projection, account, position)
+
+
+def test_now_is_as_of_the_head(connection: Connection, account: str) -> None:
+    with open_view(connection, account, BOTH) as view:
+        now = [rows_of(view, projection) for projection in BOTH]
+        assert (view.position, view.past) == (60, False)
+    with open_view(connection, account, BOTH, position=60) as view:
+        assert [rows_of(view, projection) for projection in BOTH] == now
+    assert any(now)
+
+
+def test_the_past_does_not_change(connection: Connection, account: str) -> None:
+    with open_view(connection, account, BOTH, position=30) as view:
+        before = [rows_of(view, projection) for projection in BOTH]
+    write(connection, account, [event("LampHung", lamp=f"later {n}") for n in range(10)])
+    for projection in BOTH:
+        rebuild(connection, projection)
+    with open_view(connection, account, BOTH, position=30) as view:
+        assert [rows_of(view, projection) for projection in BOTH] == before
+
+
+def test_a_write_can_be_read_at_once(connection: Connection, account: str) -> None:
+    position = write(connection, account, [event("LampHung", lamp="fresh")])
+    with open_view(connection, account, [lamps]) as view:
+        assert view.position == position
+        assert [row["since"] for row in view.rows("SELECT * FROM {lamps} WHERE lamp = 'fresh'")] == [position]
+
+
+def test_a_view_shows_one_moment_however_long_it_is_open(urls: Urls, connection: Connection, account: str) -> None:
+    with open_view(connection, account, BOTH) as view, connect(urls.application) as writer:
+        before = rows_of(view, lamps)
+        write(writer, account, [event("LampHung", lamp="fresh")])
+        with open_view(writer, account, BOTH) as later:
+            assert later.position == view.position + 1
+        assert rows_of(view, lamps) == before
+
+
+def test_projections_that_others_brought_further_are_read_as_of_the_same_position(
+    connection: Connection, urls: Urls, account: str
+) -> None:
+    """Between catching up and reading, somebody else catches up only one of the two."""
+    with connect(urls.application) as other:
+
+        def meanwhile(statement: str) -> None:
+            if statement.startswith("LOCK TABLE"):
+                write(other, account, [event("LampHung", lamp="fresh"), event("LampPlugged", room="a", wall="x")])
+                with open_view(other, account, [lamps]):
+                    pass
+
+        with open_view(watched(connection, meanwhile), account, BOTH) as view:
+            assert view.position == 60
+            assert view.past
+    with open_view(connection, account, BOTH, position=60) as past:
+        expected = [rows_of(past, projection) for projection in BOTH]
+    with open_view(connection, account, BOTH) as now:
+        assert [rows_of(now, projection) for projection in BOTH] != expected
+    assert all("fresh" not in str(row) for row in expected[0])
+
+
+# Time
+
+
+def test_the_time_of_a_view(connection: Connection, account: str) -> None:
+    recorded = [e.recorded_at for e in store.read(connection, account)]
+    with open_view(connection, account, [lamps]) as view:
+        assert view.recorded_at == recorded[-1]
+        assert recorded[-1] < view.time <= datetime.now(UTC) + timedelta(seconds=5)
+        (row,) = view.rows("SELECT %(time)s AS time, %(account_id)s AS account")
+        assert row == {"time": view.time, "account": account}
+    with open_view(connection, account, [lamps], position=7) as view:
+        assert (view.recorded_at, view.time) == (recorded[6], recorded[6])
+    asked = recorded[6] + timedelta(microseconds=1)
+    with open_view(connection, account, [lamps], position=7, time=asked) as view:
+        assert (view.recorded_at, view.time) == (recorded[6], asked)
+    with open_view(connection, account, [lamps], position=0) as view:
+        assert view.time == datetime.min.replace(tzinfo=UTC)
+        assert view.rows("SELECT * FROM {lamps} WHERE since_time <= %(time)s") == []
+
+
+# Queries
+
+
+def test_a_query_takes_parameters(connection: Connection, account: str) -> None:
+    with open_view(connection, account, BOTH) as view:
+        (row,) = view.rows(
+            "SELECT count(*) AS n, %(text)s AS text FROM {lamps} l LEFT JOIN {sockets} s USING (lamp)"
+            " WHERE l.watts >= %(least)s",
+            least=0,
+            text="100% {braces} 'quoted'",
+        )
+        assert row["n"] > 0
+        assert row["text"] == "100% {braces} 'quoted'"
+
+
+def test_a_projection_that_does_not_exist(connection: Connection, account: str) -> None:
+    with open_view(connection, account, [lamps]) as view, pytest.raises(NoSuchProjection, match="chairs"):
+        view.rows("SELECT * FROM {chairs}")
+
+
+def test_an_account_without_a_ledger(connection: Connection) -> None:
+    with pytest.raises(NoLedger), open_view(connection, new_account(), [lamps]):
+        pass
+
+
+def test_rows_of_other_accounts_are_not_seen(connection: Connection, account: str) -> None:
+    other = new_account()
+    write(connection, other, [event("LampHung", lamp="of another account")])
+    for position in (None, 60):
+        with open_view(connection, account, [lamps], position=position) as view:
+            assert {row["account_id"] for row in view.rows("SELECT * FROM {lamps}")} == {account}
+
+
+def test_counting_rows(connection: Connection, account: str) -> None:
+    with open_view(connection, account, [lamps]) as view:
+        (row,) = view.rows("SELECT count(*) AS n FROM {lamps}")
+    assert count_rows(connection, account, lamps) == row["n"] > 0
+    write(connection, account, [event("LampHung", lamp="fresh")])
+    assert count_rows(connection, account, lamps) == row["n"] + 1
+
+
+# What can go wrong inside
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO iamledger.projections VALUES ('x', 1, 'x')",
+        "DELETE FROM iamledger.projection_positions",
+        "UPDATE {table} SET color = 'tampered'",
+        "DROP TABLE {table}",
+    ],
+)
+def test_a_view_cannot_write(connection: Connection, account: str, statement: str) -> None:
+    table = live(connection, lamps)
+    with open_view(connection, account, [lamps]) as view:
+        before = rows_of(view, lamps)
+    statement = statement.format(table=table.name)
+    with (
+        pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
+        open_view(connection, account, [lamps]) as view,
+    ):
+        view.connection.execute(statement)
+    with pytest.raises(StoreError, match="read-only"), open_view(connection, account, [lamps]) as view:
+        view.rows(statement.replace("{", "{{"))
+    with open_view(connection, account, [lamps]) as view:
+        assert rows_of(view, lamps) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        KeyboardInterrupt(),
+        StopIteration(),
+        NoLedger("raised by the reader"),
+        psycopg.errors.UndefinedTable("of another database"),
+        psycopg.OperationalError("of another database"),
+        psycopg.errors.UniqueViolation("of another database"),
+    ],
+    ids=repr,
+)
+def test_what_a_reader_raises_goes_through_unchanged(
+    connection: Connection, account: str, error: BaseException
+) -> None:
+    with pytest.raises(type(error)) as raised, open_view(connection, account, [lamps]):
+        raise error
+    assert raised.value is error
+    assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_a_query_that_fails_leaves_the_connection_usable(connection: Connection, account: str) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero), open_view(connection, account, [lamps]) as view:
+        view.rows("SELECT 1 / 0")
+    with open_view(connection, account, [lamps]) as view, pytest.raises(psycopg.errors.SyntaxError):
+        view.rows("SELEKT")
+    with open_view(connection, account, [lamps]) as view:
+        assert view.position == 60
+
+
+@pytest.mark.parametrize(
+    "when", ["SELECT name, generation", "SELECT l.head", "LOCK TABLE", "SELECT p.projection", "COMMIT"]
+)
+def test_a_connection_that_is_lost_is_called_so(urls: Urls, account: str, when: str) -> None:
+    with connect(urls.application) as own:
+
+        def killing(statement: str) -> None:
+            if statement.startswith(when):
+                kill(urls.superuser, own)
+
+        with pytest.raises(ConnectionLost), open_view(watched(own, killing), account, [lamps]):
+            pass
+
+
+# While others write
+
+
+def test_two_projections_stand_at_the_same_position_while_others_write(urls: Urls, connection: Connection) -> None:
+    """Every access key has its user, in each view, since the writer makes the user first and deletes it last."""
+    users, keys = projections()["users"], projections()["access_keys"]
+    account, done = new_account(), Event()
+    write(connection, account, [event("AccountCreated", account_id=account, account_name="a", email="e@example.org")])
+
+    def writing() -> int:
+        with connect(urls.application) as own:
+            number = 0
+            while not done.is_set():
+                number += 1
+                user = {"user_id": f"U{number}", "user_name": f"u{number}", "path": "/", "tags": []}
+                key = {"access_key_id": f"K{number}", "user_id": f"U{number}"}
+                write(own, account, [event("UserCreated", **user)])
+                write(own, account, [event("AccessKeyCreated", **key)])
+                if number % 2:
+                    write(own, account, [event("AccessKeyRevoked", **key, revocation_reason="unspecified")])
+                    write(own, account, [event("UserDeleted", **user)])
+            return number
+
+    def reading(number: int) -> set[int]:
+        random, seen = Random(number), set()
+        with connect(urls.application) as own:
+            while not done.is_set():
+                with open_view(own, account, random.sample([users, keys], random.choice([1, 2, 2]))) as view:
+                    if len(view.tables) < 2:
+                        continue
+                    (row,) = view.rows(
+                        "SELECT count(*) AS keys, count(*) FILTER (WHERE u.user_id IS NULL) AS lost,"
+                        " (SELECT count(*) FROM {users}) AS users FROM {access_keys} k LEFT JOIN {users} u USING (user_id)"
+                    )
+                    assert row["lost"] == 0
+                    assert row["keys"] <= row["users"] <= row["keys"] + 1
+                    seen.add(view.position)
+        return seen
+
+    with ThreadPoolExecutor(4) as threads:
+        writer = threads.submit(writing)
+        readers = [threads.submit(reading, number) for number in range(3)]
+        done.wait(2)
+        done.set()
+        seen = [reader.result() for reader in readers]
+        assert writer.result() > 10
+    assert all(len(positions) > 5 for positions in seen), "the readers saw the ledger grow"
