@@ -139,9 +139,8 @@ class TestStatus:
         past.when(decision, key=K1).then(NO_KEY)
 
     def test_an_id_differs_by_case(self) -> None:
-        self.PAST.when(deactivate_access_key, key=K1.lower()).then(
-            NoSuchEntity(f"The Access Key with id {K1.lower()} cannot be found.")
-        )
+        none = NoSuchEntity(f"The Access Key with id {K1.lower()} cannot be found.")
+        self.PAST.when(deactivate_access_key, key=K1.lower()).then(none)
 
     @pytest.mark.parametrize("status", [[deactivated(K1)], []])
     def test_after_its_grace_a_superseded_key_is_not_activated(self, status: list[Any]) -> None:

@@ -31,6 +31,10 @@ class _Commands(TyperGroup):
         found = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
         return {name.replace("_", "-"): name for name in found if "\napp = commands(" in _source(name)}
 
+    def get_params(self, ctx: Any) -> Any:
+        """The program's own options, which stand before a command: without them Typer need not import pydantic."""
+        return super().get_params(ctx) if not sys.argv[1:] or sys.argv[1].startswith("-") else []
+
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self._modules)
 

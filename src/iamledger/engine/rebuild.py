@@ -178,7 +178,7 @@ def _flip(connection: Connection, table: Table) -> None:
 
 
 def _behind(connection: Connection, table: Table) -> list[str]:
-    """In the order of accounts, so that two flips never wait for each other."""
+    """The accounts whose head it has not reached, in order."""
     rows = connection.execute(
         "SELECT l.account_id FROM iamledger.ledgers l LEFT JOIN iamledger.projection_positions p"
         " ON p.account_id = l.account_id AND p.projection = %s AND p.generation = %s"

@@ -90,8 +90,8 @@ class Comparison:
                 yield Drift(self._name, self._account_id, None, self._take())
             if self._next is None or _order(self._next) > _order(expected):
                 yield Drift(self._name, self._account_id, expected, None)
-            else:
-                yield Drift(self._name, self._account_id, expected, self._take())
+            elif not self._same(expected, found := self._take()):
+                yield Drift(self._name, self._account_id, expected, found)
 
     def _same(self, expected: Version, found: Version) -> bool:
         return found == expected and all(
@@ -116,7 +116,10 @@ def _order(version: Version) -> tuple[float, tuple[str, ...], int]:
 
 
 def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Iterator[Version]:
-    """The rows as they were at a position, ordered by where they end (open ones last), then by key."""
+    """The rows as they were at a position, ordered by where they end (open ones last), then by key.
+
+    Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.
+    """
     projection = table.projection
     width = len(projection.key)
     keys = ", ".join(map(quoted, projection.key))
@@ -128,11 +131,14 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> I
     with connection.cursor(name=f"rows_of_{projection.name}") as cursor:
         cursor.itersize = 1000
         cursor.execute(
-            f"SELECT since, ended, jsonb_build_object({pairs})::text, {keys} FROM ("
-            f" SELECT *, CASE WHEN until <= %(upto)s THEN until END AS ended FROM {table.name}"
-            " WHERE account_id = %(account)s AND since <= %(upto)s) AS known"
-            f" ORDER BY ended NULLS LAST, {order}, since",
-            {"account": account_id, "upto": upto},
+            "WITH reached AS (SELECT max(position) AS position FROM iamledger.projection_positions"
+            " WHERE account_id = %(account)s AND projection = %(projection)s AND generation = %(generation)s)"
+            f"SELECT since, _ended, jsonb_build_object({pairs})::text, {keys} FROM ("
+            " SELECT r.*, CASE WHEN until <= %(upto)s OR until > reached.position THEN until END AS _ended"
+            f" FROM {table.name} r, reached"
+            " WHERE account_id = %(account)s AND (since <= %(upto)s OR since > reached.position)) AS known"
+            f" ORDER BY _ended NULLS LAST, {order}, since",
+            {"account": account_id, "upto": upto, "projection": projection.name, "generation": table.generation},
         )
         for row in cursor:
             yield Version(tuple(row[3 : 3 + width]), row[0], row[1], orjson.loads(row[2]))
