@@ -98,7 +98,8 @@ def master_key_from_text(text: str, where: str) -> MasterKey:
 def master_key_from_file(path: Path) -> MasterKey:
     """Read the master key from a file of mode 0600 or stricter. Raises `MasterKeyError`."""
     try:
-        with path.open(encoding="ascii", errors="replace") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place must not block
+        with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
                 raise MasterKeyError(f"The master key file {path} can be read by others. Run: chmod 600 {path}")

@@ -121,8 +121,8 @@ def _verify(session: Session, names: list[str] | None, told: Row | None = None) 
         print_json({**(told or {}), "Accounts": len(accounts), "Events": done, "Rows": rows, "Findings": findings})
     elif not findings:
         say = note if session.output is Output.CSV else print
-        seen = f"{done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts"
-        say(styled(f"No drift: {seen}.", "good"))
+        what = f"{done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts"
+        say(styled(f"No drift: {what}.", "good"))
     for finding in findings:
         note(styled(f"Drift: {finding}", "bad"))
     if findings:

@@ -64,7 +64,7 @@ class Context:
 
 def iso(time: datetime) -> str:
     """A time as every stored form writes it: UTC, always six digits of a second."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # strftime: no year 0999
 
 
 def from_iso(text: str) -> datetime:
