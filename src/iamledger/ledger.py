@@ -158,8 +158,9 @@ class Ledger:
         bound.resolve_names(_typed(boundary.events))
         query = bound.second_query()
         told = boundary.events
-        if query:
-            told = [*told, *store.read_boundary(connection, self.account_id, request.id, query).events]
+        if query:  # what has come since the first reading is left out: a decision looks at one moment, also when it refuses
+            more = store.read_boundary(connection, self.account_id, request.id, query).events
+            told = [*told, *(event for event in more if event[0] <= (boundary.head or 0))]
         counts = {projection: self._count(projection) for projection in bound.counts()}
         events = bound.decide(_typed(told), now=boundary.now, quotas=self.quotas, counts=counts)
         opens = any(event.opens_ledger for event in events)

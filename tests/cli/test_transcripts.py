@@ -44,7 +44,12 @@ KINDS = {
     "AccountId": r"\b[1-9][0-9]{11}\b",
     "DatabaseUser": r"(?<=database user )\w+|(?<=\"database_user\": \")\w+|(?<=\"\"database_user\"\": \"\")\w+",
 }
-OTHERS = {"Any": r".+", "Number": r"[0-9]+", "Operator": r"[^\s\",]+", "Version": r"[0-9]+(?:\.[0-9]+)+(?: \([^)]*\))?"}
+OTHERS = {
+    "Any": r".+",
+    "Number": r"[0-9]+",
+    "Operator": r"[^\s\",]+",
+    "Version": r"[0-9]+(?:\.[0-9]+)+(?: \([^)]*\))?",
+}
 BINDING = {"UserId", "AccessKeyId", "AccountId", "Operator"}
 FIXED = {"123456789012", "234567890123", "999999999999", "AKIAIOSFODNN7EXAMPLE"}
 """What the transcripts chose themselves."""
@@ -118,7 +123,9 @@ class Names:
         if line.startswith(("! Usage: ", "! Try ")):  # every version of Typer words them differently
             return f"! {line.split()[1]} <Any>"
         for name, value in self.bound.items():
-            line = line.replace(value, name)
+            if name != "<Operator>":  # who runs this may be called root, as many things are
+                line = line.replace(value, name)
+        line = re.sub(r'(^Actor: +|"os_user"+: "+)\w+', r"\1<Operator>", line)
         for kind, pattern in KINDS.items():
             line = re.sub(pattern, lambda match, kind=kind: self._name(kind, match[0]), line)  # type: ignore[misc]
         return line

@@ -280,6 +280,26 @@ def test_an_event_that_touches_a_row_twice(connection: Connection) -> None:
     assert_right(connection, [table], account)
 
 
+def test_many_who_find_the_failing_event_at_once_agree(urls: Urls, connection: Connection, tables: list[Table]) -> None:
+    accounts = [new_account() for _ in range(10)]
+    for account in accounts:
+        write(connection, account, [HUNG, SWEPT, event("LampHung", lamp="m", watts="x"), PLUGGED, HUNG, SWEPT])
+    start = Barrier(THREADS, timeout=20)
+
+    def catching_up() -> None:
+        with connect(urls.application) as own:
+            for account in accounts:
+                start.wait()
+                assert catch_up(own, account, tables) == 6
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        for each in [threads.submit(catching_up) for _ in range(THREADS)]:
+            each.result()
+    for account in accounts:
+        assert_right(connection, tables, account)
+        assert standing(connection, tables[0], account)[1] == 3
+
+
 def test_reading_a_projection_that_has_stopped(connection: Connection) -> None:
     account = new_account()
     write(connection, account, [HUNG, PLUGGED, event("LampHung", lamp="l"), event("LampHung", lamp="m"), SWEPT])

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -179,7 +179,7 @@ def a_disturbed_step(seed: int) -> Step:
     step = replace(a_step(seed), named=True, dry_run=random.random() < 0.05)
     interferences = []
     for _ in range(random.randrange(1, 4)):
-        other = a_command(random)
+        other = step.command if random.random() < 0.2 else a_command(random)
         for name in ("user", "key"):
             if name in other.args and name in step.command.args and random.random() < 0.7:
                 other.args[name] = step.command.args[name]
@@ -347,6 +347,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def perform(self, step: Step, request_id: str | None = None) -> None:
         """Run a command, and compare what comes of it with the model."""
+        note(f"    {step}")
         which, command, dry_run = step.which, step.command, step.dry_run
         model, ledger = self.models[which], self.ledgers[which][step.side]
         args = self._resolved(which, command)

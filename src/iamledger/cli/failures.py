@@ -19,6 +19,7 @@ from iamledger.store import (
     StoreError,
     Unreachable,
 )
+from iamledger.store.connection import APPLICATION_ROLE
 from iamledger.store.embedded import EmbeddedServerError
 
 REFUSED, CONFLICT, UNREACHABLE = 1, 4, 5
@@ -43,6 +44,8 @@ def failure(error: Exception) -> tuple[str, int] | None:
                 " Run: iamledger db migrate",
                 UNREACHABLE,
             )
+        case Unreachable() if f'role "{APPLICATION_ROLE}" does not exist' in str(error):
+            return f"SchemaOutdated: {error}. The first migration makes it. Run: iamledger db migrate", UNREACHABLE
         case Unreachable():
             return f"Unreachable: the database cannot be reached: {error}", UNREACHABLE
         case EmbeddedServerError():

@@ -20,20 +20,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+
+from iamledger.cli.session import CommandGroup
 
 
-class _Commands(TyperGroup):
+class _Commands(CommandGroup):
     """The commands of this package, found by file name, imported when asked for."""
 
     @cached_property
     def _modules(self) -> dict[str, str]:
         found = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
         return {name.replace("_", "-"): name for name in found if "\napp = commands(" in _source(name)}
-
-    def get_params(self, ctx: Any) -> Any:
-        """The program's own options, which stand before a command: without them Typer need not import pydantic."""
-        return super().get_params(ctx) if not sys.argv[1:] or sys.argv[1].startswith("-") else []
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self._modules)
