@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iamledger.engine.declaration import RECORDED_AT, Projection, open_row
+from iamledger.iam.refusals import NoSuchEntity
 
 if TYPE_CHECKING:
     from iamledger.engine.view import Row, View
@@ -22,8 +23,8 @@ projection = Projection(
 
 
 def get_account(view: View) -> Row:
-    """The account of the view, with how much it has."""
-    (row,) = view.rows(
+    """The account of the view, with how much it has. Raises NoSuchEntity for a ledger that is not an account's."""
+    rows = view.rows(
         """
         SELECT a.account AS "AccountId", a.account_name AS "AccountName", a.email AS "Email",
                a.create_date AS "CreateDate", (SELECT count(*) FROM {users} u) AS "Users",
@@ -31,4 +32,6 @@ def get_account(view: View) -> Row:
           FROM {accounts} a
         """
     )
-    return row
+    if not rows:
+        raise NoSuchEntity(f"The ledger {view.account_id} was not opened by creating an account.")
+    return rows[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import traceback
@@ -55,6 +56,7 @@ def main() -> int:
                 traceback.print_exc()
                 failed.append(name)
         mixes = [made.contents.rows() for made in run.made.values()]
+    about["load"] += f", {os.getloadavg()[0]:.1f} at the end; only ratios tell much if others used the machine"
     if wanted.quick:
         about["note"] = "--quick: sizes divided by 20, few rounds. These are not the numbers to look at."
     print("\n".join(f"{name + ':':<10} {text}" for name, text in about.items()))

@@ -1,7 +1,6 @@
 """Writes made-up ledgers through the store, and tells what they are made of.
 
-Events go in by the thousand, for speed, with everything that the store does switched on. Accounts take turns, so that their
-events lie as mixed on the disk as they would if they had been written by the day.
+Events go in by the thousand, for speed, with everything that the store does switched on; accounts take turns.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ def lives(count: int, events: int) -> dict[str, Iterator[Event]]:
     return {account_id: islice(Life(account_id), events // count) for account_id in accounts(count)}
 
 
-def write(url: str, ledgers: Mapping[str, Iterable[Event]], batch_size: int = BATCH) -> Contents:
+def write(url: str, ledgers: Mapping[str, Iterable[Event]]) -> Contents:
     """Write these ledgers, a batch of each in turn."""
     contents = Contents()
     remaining = {account_id: iter(events) for account_id, events in ledgers.items()}
@@ -94,7 +93,7 @@ def write(url: str, ledgers: Mapping[str, Iterable[Event]], batch_size: int = BA
     with connect(url) as connection:
         while remaining:
             for account_id in list(remaining):
-                batch = [stored(event) for event in islice(remaining[account_id], batch_size)]
+                batch = [stored(event) for event in islice(remaining[account_id], BATCH)]
                 if not batch:
                     del remaining[account_id]
                     continue

@@ -93,7 +93,8 @@ def surroundings(server: Server) -> dict[str, str]:
     asked = server.settings()
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, load {os.getloadavg()[0]:.1f} at the start",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        "load": f"{os.getloadavg()[0]:.1f} at the start",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "server": f"PostgreSQL {asked.pop('server_version')} "
         + (f"(embedded, data in {server.home})" if server.home else "(--server)"),

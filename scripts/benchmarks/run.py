@@ -59,6 +59,7 @@ class Run:
             self.tell(f"writing {events:,} events into {accounts} accounts")
             url = self.server.database()
             contents = filling.write(url, filling.lives(accounts, events))
+            self.server.interleave(url)
             self.server.settle(url)
             self.made[events, accounts] = Ledgers(url, events, filling.accounts(accounts), contents)
         return self.made[events, accounts]

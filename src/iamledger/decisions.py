@@ -15,7 +15,7 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
 
-from iamledger.iam.events import Event, event_types
+from iamledger.iam.events import PERSONAL, Event, event_types
 from iamledger.iam.identifiers import ID_BYTES
 from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Named, NewId, Noun
 from iamledger.iam.quotas import Quotas
@@ -35,6 +35,7 @@ class Parameter:
     count: CountOf | None = None
     dependents: DependentsOf | None = None
     supplied: bool = False  # the quotas, the time
+    personal: bool = False
 
     @property
     def asked(self) -> bool:
@@ -64,6 +65,7 @@ def _parameter(name: str, hint: Any) -> Parameter:
         count=mark.get(CountOf),
         dependents=mark.get(DependentsOf),
         supplied=plain is Quotas or name == "now",
+        personal=PERSONAL in marks,
     )
 
 
@@ -82,6 +84,10 @@ class Bound:
     def given(self) -> dict[str, Any]:
         """What the caller asked for, without what was made or supplied: two such commands are the same."""
         return {**self.wishes, **{name: r for name, r in self.references.items() if name not in self.ids}}
+
+    def personal(self) -> list[str]:
+        """The wishes that hold personal data."""
+        return [p.name for p in parameters(self.decision) if p.personal and self.wishes.get(p.name)]
 
     def counts(self) -> list[str]:
         """The projections whose rows must be counted."""

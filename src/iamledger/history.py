@@ -42,7 +42,7 @@ def find(
     """The events that match, of a range of positions. Raises NoSuchEntity, ValidationError."""
     tags: list[list[str]] = []
     if wanted.user is not None:
-        tags.append([USER.of(user_id) for user_id in user_ids(connection, account_id, wanted.user)])
+        tags.append([USER.of(user_id) for user_id in user_ids(connection, account_id, wanted.user, upto)])
     if wanted.access_key_id is not None:
         tags.append([ACCESS_KEY.of(constraints.ACCESS_KEY_ID.check(wanted.access_key_id))])
     if wanted.actor is not None:
@@ -67,17 +67,17 @@ def find(
     return store.select(connection, " AND ".join(conditions), parameters, newest_first=newest_first)
 
 
-def user_ids(connection: store.Connection, account_id: str, user: str) -> list[str]:
-    """The unique ids of all users that ever had a name; or the id itself. Raises NoSuchEntity."""
+def user_ids(connection: store.Connection, account_id: str, user: str, upto: int) -> list[str]:
+    """The unique ids of all users that had a name until a position; or the id itself. Raises NoSuchEntity."""
     tags = [USER_NAME.of(constraints.EXISTING_USER_NAME.check(user)), USER.of(user)]
     with store.translated():
         rows = connection.execute(
             "SELECT DISTINCT e.data->>'user_id' FROM iamledger.event_tags t JOIN iamledger.events e"
-            " USING (account_id, position) WHERE t.account_id = %s AND t.tag = ANY(%s)",
-            (account_id, tags),
+            " USING (account_id, position) WHERE t.account_id = %s AND t.tag = ANY(%s) AND t.position <= %s",
+            (account_id, tags, upto),
         ).fetchall()
     if not rows:
-        raise NoSuchEntity(f"No user with name {user} has ever been there.")
+        raise NoSuchEntity(f"No user with name {user} has ever been in account {account_id}.")
     return [user_id for (user_id,) in rows]
 
 

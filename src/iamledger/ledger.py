@@ -158,7 +158,8 @@ class Ledger:
         bound.resolve_names(_typed(boundary.events))
         query = bound.second_query()
         told = boundary.events
-        if query:  # what has come since the first reading is left out: a decision looks at one moment, also when it refuses
+        if query:
+            # What has come since the first reading is left out: a decision looks at one moment, also when it refuses.
             more = store.read_boundary(connection, self.account_id, request.id, query).events
             told = [*told, *(event for event in more if event[0] <= (boundary.head or 0))]
         counts = {projection: self._count(projection) for projection in bound.counts()}
@@ -197,7 +198,10 @@ class Ledger:
         return Outcome(events, earlier.first, earlier.last, repeated=not secrets, secrets=secrets)
 
     def _fingerprint(self, decision: Decision, bound: Bound, assumed: Collection[str]) -> str:
+        """What makes two commands the same. It is kept for ever, so personal data goes in only as no one can guess it."""
         wishes = to_jsonable_python({name: value for name, value in bound.given().items() if name not in assumed})
+        for name in bound.personal():
+            wishes[name] = self._master_key().concealed(store.canonical(wishes[name]))
         asked = {"decision": decision.__name__, "wishes": wishes, "actor": self.circumstances.actor.told()}
         return sha256(store.canonical(asked)).hexdigest()
 
@@ -223,7 +227,9 @@ class Ledger:
         wrapped = None
         if opens:
             master_key = self._master_key()
-            self._data_key, sealed = master_key.new_data_key(self.account_id)
+            _, sealed = master_key.new_data_key(
+                self.account_id
+            )  # not kept, since it may not be the one that gets stored
             wrapped = (master_key.id, sealed)
         if not (credentials or deleted or wrapped):
             return None

@@ -30,7 +30,9 @@ def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
         position = store.position_at(connection, account_id, time)
     except store.TimeInFuture:
         what = f"the end of {text} in UTC" if _is_date(text) else text
-        raise InvalidInput(f"{what} has not come yet, so nobody knows. Leave --as-of out for now.") from None
+        raise InvalidInput(
+            f"{what[0].upper()}{what[1:]} has not come yet. Leave --as-of out, or give a time that has passed."
+        ) from None
     if position == 0:
         raise InvalidInput(f"The ledger of account {account_id} begins after {text}.")
     return Moment(position, time)
@@ -57,7 +59,7 @@ def parse_time(text: str, *, end: bool = True) -> datetime:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValidationError(
-            f"{text!a} is neither a position nor a time. Write 42, 2026-11-24 or 2026-11-24T15:30:00Z."
+            f"{text!a} is not a time. Write 2026-11-24 or 2026-11-24T15:30:00Z; with --as-of also a position, 42."
         ) from None
 
 

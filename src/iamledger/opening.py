@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -33,8 +34,8 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is not None:
         return Database(settings.database_url)
     server = embedded(settings)
-    server.ensure_running(_prepare_cluster)
-    _migrate_embedded(server, settings.home)
+    server.ensure_running(partial(_prepare_cluster, _schema_version(settings)))
+    _migrate_embedded(server, _schema_version(settings))
     return Database(server.conninfo(APPLICATION_ROLE, DATABASE))
 
 
@@ -43,7 +44,7 @@ def owner_url(settings: Settings) -> str:
     if settings.database_url is not None:
         return settings.owner_url or settings.database_url
     server = embedded(settings)
-    server.ensure_running(_prepare_cluster)
+    server.ensure_running(partial(_prepare_cluster, _schema_version(settings)))
     return server.conninfo(OWNER, DATABASE)
 
 
@@ -65,20 +66,29 @@ def master_key(settings: Settings) -> MasterKey:
     return master_key_from_file(settings.master_key_file)
 
 
-def _prepare_cluster(superuser: str) -> None:
-    """Roles and database of a fresh cluster. Safe to repeat after a crash in the middle."""
+def _schema_version(settings: Settings) -> Path:
+    """A file that tells the last migration applied, so that nothing is asked each time."""
+    return settings.home / "schema-version"
+
+
+def _prepare_cluster(schema_version: Path, superuser: str) -> None:
+    """Roles and database of a fresh cluster. Safe to repeat after a crash in the middle.
+
+    The owner is a member of the application's role, so that its backups hold the projections too.
+    """
+    schema_version.unlink(missing_ok=True)  # of a data directory that is gone
     with psycopg.connect(superuser, autocommit=True) as connection:
         for role, rights in ((OWNER, "LOGIN CREATEROLE"), (APPLICATION_ROLE, "LOGIN")):
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
                 connection.execute(f"CREATE ROLE {role} {rights}")
+        connection.execute(f"GRANT {APPLICATION_ROLE} TO {OWNER}")
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone() is None:
             connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
 
 
-def _migrate_embedded(server: EmbeddedServer, home: Path) -> None:
-    """Apply new migrations. A file beside the data tells which the last one was, so that nothing is asked each time."""
+def _migrate_embedded(server: EmbeddedServer, marker: Path) -> None:
+    """Apply new migrations."""
     newest = str(migrations()[-1].number)
-    marker = home / "schema-version"
     if marker.exists() and marker.read_text() == newest:
         return
     with connect(server.conninfo(OWNER, DATABASE), role=None) as connection:

@@ -96,14 +96,40 @@ def _check(seen: Replay, event: _Stored) -> None:
         seen.findings.append(f"{where}: the positions {seen.size + 1} to {event.position - 1} are missing")
     if seen.last_at is not None and event.recorded_at <= seen.last_at:
         seen.findings.append(f"{where}: it was recorded at {event.recorded_at}, not after the event before it")
-    body = sha256(canonical_of_strict(event.content)).hexdigest()
+    try:
+        body = sha256(canonical_of_strict(event.content)).hexdigest()
+    except orjson.JSONEncodeError:  # nested more deeply than anything that was ever written
+        body = ""
     if leaf_hash(seen.account_id, body, event.position, event.recorded_at) != event.leaf:
         seen.findings.append(f"{where}: the event is not the one that was hashed when it was written")
-    if event.personal is not None and event.salt is not None:
-        for part in ("context", "data"):
-            for name, value in event.personal[part].items():
-                if event.content[part].get(name) != {"digest": stored_digest(name, value, event.salt)}:
-                    seen.findings.append(f"{where}: the personal value {name} is not the one that was hashed")
+    if event.salt != b"" or event.personal is not None:
+        seen.findings += (f"{where}: {finding}" for finding in _personal_findings(event))
+
+
+def _personal_findings(event: _Stored) -> Iterator[str]:
+    """Either all personal values are there, as they were hashed, or none is."""
+    if event.personal is None:
+        return
+    if not event.salt:
+        yield "it has personal values, and says that it has none"
+        return
+    for part in ("context", "data"):
+        content, personal = _entries(event.content[part]), _entries(event.personal[part])
+        for name, value in personal.items():
+            if content.get(name) != {"digest": stored_digest(name, value, event.salt)}:
+                yield f"the personal value {name} is not the one that was hashed"
+        for name in _concealed(content) - personal.keys():
+            yield f"the personal value {name} is missing, though others are there"
+
+
+def _entries(value: Any) -> dict[str, Any]:
+    """The entries of an object; anything else has none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _concealed(values: dict[str, Any]) -> set[str]:
+    """The entries in whose place a digest stands."""
+    return {name for name, value in values.items() if isinstance(value, dict) and value.keys() == {"digest"}}
 
 
 def _compare(seen: Replay, event: _Stored, comparisons: dict[str, Comparison]) -> None:
@@ -128,6 +154,7 @@ def _finish(seen: Replay, connection: Connection, upto: int, comparisons: dict[s
             seen.findings += map(str, comparison.finish())
         seen.rows[name] = comparison.rows
     seen.findings += _tag_findings(connection, seen.account_id, upto)
+    seen.findings += _head_findings(connection, seen, upto)
     del seen.findings[FINDINGS:]
 
 
@@ -152,22 +179,54 @@ def _tag_findings(connection: Connection, account_id: str, upto: int) -> Iterato
         yield f"position {position}: the event {what} {tag}"
 
 
+def _head_findings(connection: Connection, seen: Replay, upto: int) -> Iterator[str]:
+    """The head is where events and commands end, and every position was appended by a command."""
+    row = connection.execute(
+        "SELECT head, iamledger.iso(recorded_at),"
+        " (SELECT max(position) FROM iamledger.events e WHERE e.account_id = l.account_id),"
+        " (SELECT max(last) FROM iamledger.requests r WHERE r.account_id = l.account_id)"
+        " FROM iamledger.ledgers l WHERE account_id = %s",
+        (seen.account_id,),
+    ).fetchone()
+    if row is not None:
+        head, recorded_at, last_event, last_command = row
+        for what, last in (("events", last_event), ("commands", last_command)):
+            if (last or 0) > head:
+                yield f"there are {what} up to position {last}, beyond the head {head}"
+        if upto == head == seen.size and recorded_at != seen.last_at:
+            yield f"the head is of {recorded_at}, its event of {seen.last_at}"
+    gaps = connection.execute(
+        "SELECT before + 1, first - 1 FROM ("
+        " SELECT first, lag(last, 1, 0::bigint) OVER (ORDER BY first) AS before"
+        " FROM (SELECT first, last FROM iamledger.requests WHERE account_id = %(account)s"
+        " UNION ALL SELECT %(upto)s + 1, %(upto)s + 1) AS commands) AS steps"
+        " WHERE first <> before + 1 AND before < %(upto)s ORDER BY 1 LIMIT %(limit)s",
+        {"account": seen.account_id, "upto": upto, "limit": FINDINGS},
+    )
+    for first, last in gaps:
+        yield f"positions {first} to {last}: no command is recorded that appended them"
+
+
 def _readable(event: _Stored) -> Recorded:
     """The event as projections see it: personal values put back, or None where they were erased."""
-    context, data = event.content["context"], event.content["data"]
+    stored = Recorded(
+        event.position,
+        event.recorded_at,
+        event.content["type"],
+        _entries(event.content["context"]),
+        _entries(event.content["data"]),
+    )
+    if event.salt == b"":
+        return stored
     if event.personal is not None:
-        context, data = {**context, **event.personal["context"]}, {**data, **event.personal["data"]}
-    elif event.salt is None:
-        context, data = _erased(context), _erased(data)
-    content = event.content
-    concealed = None
-    if event.salt != b"":
-        concealed = Recorded(event.position, event.recorded_at, content["type"], content["context"], content["data"])
-    return Recorded(event.position, event.recorded_at, content["type"], context, data, concealed)
-
-
-def _erased(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, dict) and "digest" in v else v for k, v in values.items()}
+        context = {**stored.context, **_entries(event.personal["context"])}
+        data = {**stored.data, **_entries(event.personal["data"])}
+    else:
+        context, data = (
+            {name: None if name in _concealed(values) else value for name, value in values.items()}
+            for values in (stored.context, stored.data)
+        )
+    return Recorded(event.position, event.recorded_at, stored.type, context, data, concealed=stored)
 
 
 def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Stored]:
@@ -188,12 +247,21 @@ def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Sto
             for position, recorded_at, leaf, has_personal, salt, content, personal in rows:
                 yield _Stored(
                     position,
-                    recorded_at,
+                    recorded_at or "",  # null if it is infinite
                     leaf,
-                    orjson.loads(content),
+                    _parsed(content),
                     salt if has_personal else b"",
-                    None if personal is None else orjson.loads(personal),
+                    None if personal is None else _parsed(personal),
                 )
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """JSON that was stored. What no command can have written, such as a number of a thousand digits, is nothing."""
+    try:
+        parsed: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"context": {}, "data": {}, "tags": [], "type": "", "version": 0}
+    return parsed
 
 
 def _ahead(fetch: Callable[[], list[Any]]) -> Iterator[list[Any]]:

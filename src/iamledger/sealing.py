@@ -6,6 +6,7 @@ comes from the environment or from a file that nobody else can read; it never re
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from base64 import b64decode, b64encode
@@ -33,6 +34,10 @@ class MasterKey:
     def id(self) -> str:
         """Names the key without telling it."""
         return sha256(b"iamledger master key id\0" + self.key).hexdigest()[:16]
+
+    def concealed(self, personal: bytes) -> str:
+        """A digest (hex) by which personal data can be told apart, but not guessed without this key."""
+        return hmac.digest(self.key, b"iamledger personal\0" + personal, "sha256").hex()
 
     def new_data_key(self, account_id: str) -> tuple[DataKey, bytes]:
         """A new data key for an account, and its wrapped form."""

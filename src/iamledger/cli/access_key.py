@@ -73,7 +73,7 @@ def list_(
 
     if user is not None:
         constraints.EXISTING_USER_NAME.check(user)
-    with at.view() as view:
+    with at.view("users", "access_keys", "access_key_uses") as view:
         if user is not None:
             get_user(view, user)
         at.tell("AccessKeys", list_access_keys(view, user), view, COLUMNS)
@@ -87,7 +87,7 @@ def show(at: Reading, key_id: KeyId) -> None:
     from iamledger_projections.access_keys import get_access_key
 
     constraints.ACCESS_KEY_ID.check(key_id)
-    with at.view() as view:
+    with at.view("users", "access_keys", "access_key_uses") as view:
         at.tell("AccessKey", get_access_key(view, key_id), view)
 
 

@@ -11,6 +11,7 @@ from iamledger.cli.session import Reading, Session, Writing, commands, plain, re
 
 app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
 
+PROJECTIONS = ("accounts", "users", "access_keys")
 COLUMNS = ("AccountId", "AccountName", "Email", "CreateDate", "Users", "AccessKeys", "Default")
 
 
@@ -47,18 +48,22 @@ def create(
 def list_(at: Reading) -> None:
     """List all accounts; with --as-of TIME, those that existed then."""
     from iamledger.accounts import account_ids, default_account
-    from iamledger.iam.refusals import InvalidInput
+    from iamledger.engine.errors import ProjectionError
+    from iamledger.iam.refusals import InvalidInput, NoSuchEntity
     from iamledger_projections.accounts import get_account
 
+    if at.as_of is not None and at.as_of.isdigit():
+        raise InvalidInput("Each account has positions of its own. Give --as-of a time.")
     default = default_account(at.database.connection, at.settings)
     rows = []
     for account_id in account_ids(at.database.connection):
         try:
-            with at.view(account_id) as view:
+            with at.view(*PROJECTIONS, account_id=account_id) as view:
                 rows.append({**get_account(view), "Position": view.position, "Default": account_id == default})
         except InvalidInput:
-            if at.as_of is None or at.as_of.isdigit():
-                raise  # otherwise the account began later
+            pass  # the account began later
+        except (NoSuchEntity, ProjectionError) as error:
+            note(f"Account {account_id}: {error}")
     columns = [*COLUMNS[:-1], "Position", "Default"]
     if at.output is Output.JSON:
         print_json({"Accounts": rows})
@@ -76,7 +81,7 @@ def show(at: Reading) -> None:
     """Show the account: name, root e-mail, how many users and keys."""
     from iamledger_projections.accounts import get_account
 
-    with at.view() as view:
+    with at.view(*PROJECTIONS) as view:
         at.tell("Details", get_account(view), view)
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: log, show, key, replay, erase."""
+"""The audit trail: log, show, key, replay."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
     data = _data(event)
     width = max(map(len, data), default=0)
     for name, value in data.items():
-        print(f"    {name.ljust(width)}  {cell(value)}")
+        print(f"    {cell(name).ljust(width)}  {cell(value)}")
     for change in changes:
         print(f"\n    {styled(change.projection, 'heading')} {cell('/'.join(change.key))}")
         for name, (before, after) in change.columns().items():

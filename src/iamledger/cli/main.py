@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
+from iamledger.cli.output import note
 from iamledger.cli.session import CommandGroup
 
 
@@ -103,7 +104,7 @@ def run() -> None:
         if isinstance(error, OSError) and error.filename is None:
             _give_up_output()
         message, status = told
-        typer.echo(message, err=True)
+        note(message)
         sys.exit(status)
 
 

@@ -62,7 +62,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 
 def note(text: str) -> None:
     """Tell a person something that is not the answer."""
-    print(text, file=sys.stderr)
+    print(_visible_lines(text), file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -140,6 +140,10 @@ def instant(time: datetime) -> str:
 
 def _plain(value: Any) -> Any:
     return instant(value) if isinstance(value, datetime) else str(value)
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(map(_visible, text.split("\n")))
 
 
 def _visible(text: str) -> str:

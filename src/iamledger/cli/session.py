@@ -115,8 +115,8 @@ class Reading(Session):
         self.stale = stale
 
     @contextmanager
-    def view(self, account_id: str | None = None) -> Iterator[View]:
-        """All projections of the account, at the moment that was asked for."""
+    def view(self, *projections: str, account_id: str | None = None) -> Iterator[View]:
+        """These projections of the account, at the moment that was asked for; what others do does not matter."""
         from iamledger.engine.view import open_view
         from iamledger.moments import moment
         from iamledger.read_models import all_projections
@@ -127,7 +127,7 @@ class Reading(Session):
         with open_view(
             connection,
             account_id,
-            list(all_projections().values()),
+            [all_projections()[name] for name in projections],
             position=at.position if at else None,
             time=at.time if at else None,
             stale=self.stale,
@@ -213,7 +213,7 @@ class Writing(Session):
                 print_csv([record], list(record))
         elif not outcome.events:
             print("Nothing to change.")
-        elif self.dry_run:
+        elif self.dry_run and not outcome.repeated:
             print(styled("Would append:", "heading"))
             for event in changed["Events"]:
                 print(f"  {event['Type']}")
@@ -221,7 +221,7 @@ class Writing(Session):
                     print(f"    {name:<18} {cell(value)}")
         else:
             print(f"Done before: {did}" if outcome.repeated else did)
-            if record:
+            if record and not self.dry_run:
                 print_record(record)
         if self.output is not Output.JSON and outcome.last is not None:
             one = outcome.first == outcome.last

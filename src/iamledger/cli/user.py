@@ -47,7 +47,7 @@ def show(at: Reading, name: UserName) -> None:
     from iamledger_projections.users import get_user
 
     constraints.EXISTING_USER_NAME.check(name)
-    with at.view() as view:
+    with at.view("users", "access_keys", "access_key_uses") as view:
         user = get_user(view, name)
         keys = list_access_keys(view, name)
         brief = ", ".join(f"{key['AccessKeyId']} ({key['Status']})" for key in keys) or None
@@ -65,7 +65,7 @@ def list_(
     from iamledger_projections.users import list_users
 
     constraints.PATH_PREFIX.check(path_prefix)
-    with at.view() as view:
+    with at.view("users") as view:
         at.tell("Users", list_users(view, path_prefix), view, COLUMNS)
 
 

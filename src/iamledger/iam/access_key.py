@@ -238,7 +238,8 @@ def rotate_access_key(
 ) -> Iterator[Event]:
     """Issue a new key to a user, and let the one that the user has end when `grace` has passed.
 
-    The old key holds its slot until it is revoked, so that a user with two keys cannot rotate.
+    The old key holds its slot until it is revoked, so that a user with two keys cannot rotate. An end that was
+    recorded before is never put off.
     """
     if not timedelta(0) <= grace <= MAXIMUM_GRACE:
         raise InvalidInput("The grace of a rotation must be between 0 and 365 days.")
@@ -251,7 +252,8 @@ def rotate_access_key(
         raise InvalidInput(
             f"The Access Key with id {old.id} is Inactive. Activate it first, or revoke it and create another."
         )
-    yield AccessKeyRotated(access_key_id=old.id, user_id=user.id, superseded_by=key.id, usable_until=now + grace)
+    until = now + grace if old.usable_until is None else min(now + grace, old.usable_until)
+    yield AccessKeyRotated(access_key_id=old.id, user_id=user.id, superseded_by=key.id, usable_until=until)
 
 
 def revoke_access_key(

@@ -47,7 +47,7 @@ class Account(Noun):
 # Decisions
 
 
-def create_account(account: Account, account_name: str, email: str) -> Iterator[Event]:
+def create_account(account: Account, account_name: str, email: Annotated[str, PERSONAL]) -> Iterator[Event]:
     """Open an account. Several accounts may have the same name; the number is unique."""
     constraints.ACCOUNT_NAME.check(account_name)
     constraints.EMAIL.check(email)

@@ -128,7 +128,7 @@ def create_user(
     quotas: Quotas,
     user_id: Annotated[str, NewId(identifiers.user_id)],
     path: str = "/",
-    tags: Tags = (),
+    tags: Annotated[Tags, PERSONAL] = (),
 ) -> Iterator[Event]:
     """Create a user. Names are unique without regard to case, and kept as written.
 
@@ -156,7 +156,7 @@ def update_user(user: User, new_name: UserName | None = None, new_path: str | No
         yield UserRenamed(user_id=user.id, old_user_name=user.user_name, user_name=new_name.id)
 
 
-def tag_user(user: UserTags, tags: Tags, quotas: Quotas) -> Iterator[Event]:
+def tag_user(user: UserTags, tags: Annotated[Tags, PERSONAL], quotas: Quotas) -> Iterator[Event]:
     """Set tags; a key that the user has already, in whatever case, gets the new value and spelling."""
     tags = constraints.check_tags(tags)
     after = [*_without(user.tags, [key for key, _ in tags]), *tags]
@@ -166,7 +166,7 @@ def tag_user(user: UserTags, tags: Tags, quotas: Quotas) -> Iterator[Event]:
         yield UserTagged(user_id=user.id, tags=after)
 
 
-def untag_user(user: UserTags, keys: Sequence[str]) -> Iterator[Event]:
+def untag_user(user: UserTags, keys: Annotated[Sequence[str], PERSONAL]) -> Iterator[Event]:
     """Remove tags. Keys that the user does not have are passed over, as IAM does."""
     after = _without(user.tags, constraints.check_tag_keys(keys))
     if len(after) < len(user.tags):

@@ -9,11 +9,15 @@ CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
 CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     v_count CONSTANT integer := jsonb_array_length(p_events);
     v_start timestamptz;        -- recorded_at of the first event
 BEGIN
+    IF v_count IS NULL OR v_count < 1
+       OR EXISTS (SELECT FROM jsonb_array_elements(p_events) AS e WHERE (e->>'body') ~ '^[0-9a-f]{64}$' IS NOT TRUE) THEN
+        RAISE EXCEPTION 'an append needs events, each with the hash of its content' USING ERRCODE = 'check_violation';
+    END IF;
     IF p_opens THEN
         INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
     END IF;
@@ -37,8 +41,8 @@ BEGIN
         RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
     ELSIF p_opens AND first > 1 THEN
         RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
-    ELSIF p_boundary IS NOT NULL AND first - 1 > p_after
-          AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, p_after)) THEN
+    ELSIF p_boundary IS NOT NULL AND first - 1 > coalesce(p_after, 0)
+          AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
         RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
             USING ERRCODE = 'IL002';
     END IF;
@@ -72,7 +76,7 @@ BEGIN
         DELETE FROM iamledger.secrets s USING jsonb_array_elements_text(p_secrets->'delete') AS d(credential)
          WHERE s.account_id = p_account AND s.credential = d.credential;
     END IF;
-END $$;
+END $_$;
 
 CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) RETURNS record
     LANGUAGE plpgsql STABLE

@@ -23,7 +23,8 @@ $$;
 --                  bytes in base64
 --
 -- Errors: IL001 the request id was used before; IL002 the condition failed; IL003 no such ledger; IL004 the ledger
--- exists already; IL005 the server's clock is more than five minutes behind the ledger's head.
+-- exists already; IL005 the server's clock is more than five minutes behind the ledger's head; check_violation for no
+-- event at all, or a body that is no hash.
 --
 -- The head's lock is taken in one statement and the condition checked in a later one. Were both in one statement, the
 -- check would run on the snapshot from before the wait, and the conflicting event would be written.
@@ -38,6 +39,10 @@ DECLARE
     v_count CONSTANT integer := jsonb_array_length(p_events);
     v_start timestamptz;        -- recorded_at of the first event
 BEGIN
+    IF v_count IS NULL OR v_count < 1
+       OR EXISTS (SELECT FROM jsonb_array_elements(p_events) AS e WHERE (e->>'body') ~ '^[0-9a-f]{64}$' IS NOT TRUE) THEN
+        RAISE EXCEPTION 'an append needs events, each with the hash of its content' USING ERRCODE = 'check_violation';
+    END IF;
     IF p_opens THEN
         INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
     END IF;
@@ -61,8 +66,8 @@ BEGIN
         RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
     ELSIF p_opens AND first > 1 THEN
         RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
-    ELSIF p_boundary IS NOT NULL AND first - 1 > p_after
-          AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, p_after)) THEN
+    ELSIF p_boundary IS NOT NULL AND first - 1 > coalesce(p_after, 0)
+          AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
         RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
             USING ERRCODE = 'IL002';
     END IF;
