@@ -51,17 +51,9 @@ def test_public_functions_and_classes_have_docstrings() -> None:
 
 
 OVERRIDES = {
-    "evolve",
-    "gone",
-    "check_reference",
-    "list_commands",
-    "get_command",
-    "parse_args",
-    "get_params",
-    "read",
-    "append",
-    "subscribe",
-    "head",
+    *("evolve", "gone", "check_reference"),
+    *("list_commands", "get_command", "parse_args", "get_params"),
+    *("read", "append", "subscribe", "head"),
 }
 """Methods whose docstring is that of what they override."""
 
