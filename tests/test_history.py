@@ -97,15 +97,18 @@ def test_by_user(history: Told) -> None:
 
 
 def test_a_name_finds_every_user_that_ever_had_it(history: Told) -> None:
-    assert sorted(user_ids(history.connection, ACCOUNT, "alice")) == sorted([history.alice, history.second_alice])
-    assert user_ids(history.connection, ACCOUNT, "Bob") == [history.alice]
-    assert user_ids(history.connection, ACCOUNT, history.second_alice) == [history.second_alice]
+    assert sorted(user_ids(history.connection, ACCOUNT, "alice", 99)) == sorted([history.alice, history.second_alice])
+    assert user_ids(history.connection, ACCOUNT, "alice", 6) == [history.alice]
+    assert user_ids(history.connection, ACCOUNT, "Bob", 99) == [history.alice]
+    with pytest.raises(NoSuchEntity):
+        user_ids(history.connection, ACCOUNT, "bob", 5)  # nobody was called so yet
+    assert user_ids(history.connection, ACCOUNT, history.second_alice, 99) == [history.second_alice]
 
 
 def test_users_of_other_accounts_are_not_found(history: Told) -> None:
-    (foreign,) = user_ids(history.connection, "210987654321", "alice")
+    (foreign,) = user_ids(history.connection, "210987654321", "alice", 99)
     assert foreign not in (history.alice, history.second_alice)
-    with pytest.raises(NoSuchEntity, match=f"No user with name {foreign} has ever been there"):
+    with pytest.raises(NoSuchEntity, match=f"No user with name {foreign} has ever been in account"):
         history.positions(Filter(user=foreign))
 
 
@@ -163,8 +166,8 @@ def test_malformed_filters_are_refused(wanted: Filter, history: Told) -> None:
 
 
 def test_a_user_that_never_was_is_refused(history: Told) -> None:
-    for name in ("carol", "x" * 128, "AIDA", "alic", "alice.", "%"[:0] + "a_ice"):
-        with pytest.raises(NoSuchEntity, match="has ever been there"):
+    for name in ("carol", "x" * 128, "AIDA", "alic", "alice.", "a@ice"):
+        with pytest.raises(NoSuchEntity, match="has ever been in account"):
             history.positions(Filter(user=name))
 
 

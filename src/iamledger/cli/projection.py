@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_table, progress_bar, styled
+from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_table, progress_bar, say
 from iamledger.cli.session import Session, commands, plain
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ def _verify(session: Session, names: list[str] | None, told: Row | None = None) 
     if session.output is Output.JSON:
         print_json({**(told or {}), "Accounts": len(accounts), "Events": done, "Rows": rows, "Findings": findings})
     elif not findings:
-        say = note if session.output is Output.CSV else print
+        tell = note if session.output is Output.CSV else say
         what = f"{done} events and {rows} rows of {len(tables)} projections in {len(accounts)} accounts"
-        say(styled(f"No drift: {what}.", "good"))
+        tell(f"No drift: {what}.", "good")
     for finding in findings:
-        note(styled(f"Drift: {finding}", "bad"))
+        note(f"Drift: {finding}", "bad")
     if findings:
         note("Rows that differ are put right by: iamledger projection rebuild")
         raise typer.Exit(1)

@@ -24,7 +24,7 @@ from iamledger.cli.output import (
     print_json,
     print_record,
     print_table,
-    styled,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Reading(Session):
             print_table(rows, columns)
         else:
             print(f"No {name}.")
-        print(styled(_as_of(view), "faint"))
+        say(_as_of(view), "faint")
 
 
 class Writing(Session):
@@ -214,7 +214,7 @@ class Writing(Session):
         elif not outcome.events:
             print("Nothing to change.")
         elif self.dry_run and not outcome.repeated:
-            print(styled("Would append:", "heading"))
+            say("Would append:", "heading")
             for event in changed["Events"]:
                 print(f"  {event['Type']}")
                 for name, value in event["Data"].items():
@@ -226,7 +226,7 @@ class Writing(Session):
         if self.output is not Output.JSON and outcome.last is not None:
             one = outcome.first == outcome.last
             line = f"position {outcome.last}" if one else f"positions {outcome.first} to {outcome.last}"
-            print(styled(line, "position")) if self.output is Output.TABLE else note(line)
+            say(line, "position") if self.output is Output.TABLE else note(line)
 
 
 def reading(*, without: Collection[str] = ()) -> Decorator:
