@@ -123,18 +123,33 @@ def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
 
 
 def _events(projection: Projection, accounts: str) -> str:
-    """The events of the range; with their personal values only if the projection wants some, since those cost a join."""
-    within = f"{accounts} AND e.position > %(after)s AND e.position <= %(upto)s"
+    """The events of the range; with personal values put back if the projection wants some.
+
+    Those are looked up one by one, and only where a digest stands in a field that is asked for: a join would read all of
+    them, and its plan would hang on statistics that a fresh ledger does not have.
+    """
     sources = [source for rule in projection.rules for source in projection.sources(rule).values()]
-    parts = ["context", "data"] if any(isinstance(source, FromContext) for source in sources) else ["data"]
-    events = "SELECT e.account_id, e.position, e.recorded_at, e.type"
-    if not projection.personal:
-        return f"{events}, {', '.join(parts)} FROM iamledger.events e WHERE {within}"
-    restored = [f"iamledger.readable(e.{part}, e.has_personal, p.{part}) AS {part}" for part in parts]
+    fields = {source.name for source in sources if isinstance(source, Field)}
+    fields.update(name for rule in projection.rules for name in projection.key_fields(rule))
+    parts = {"data": fields, "context": {source.name for source in sources if isinstance(source, FromContext)}}
+    columns = "".join(f", {_part(projection, part, names)}" for part, names in parts.items() if names)
     return (
-        f"{events}, {', '.join(restored)} FROM iamledger.events e"
-        f" LEFT JOIN (SELECT * FROM iamledger.personal e WHERE {within} OFFSET 0) AS p USING (account_id, position)"
-        f" WHERE {within}"
+        f"SELECT e.account_id, e.position, e.recorded_at, e.type{columns} FROM iamledger.events e"
+        f" WHERE {accounts} AND e.position > %(after)s AND e.position <= %(upto)s"
+    )
+
+
+def _part(projection: Projection, part: str, names: set[str]) -> str:
+    """The data or the context of an event, as far as a projection may see it."""
+    if not projection.personal:
+        return f"e.{part}"
+    concealed = " OR ".join(f"e.{part}->{_text(name)} ? 'digest'" for name in sorted(names))
+    personal = (
+        f"SELECT p.{part} FROM iamledger.personal p WHERE p.account_id = e.account_id AND p.position = e.position"
+    )
+    return (
+        f"CASE WHEN e.has_personal AND ({concealed})"
+        f" THEN iamledger.readable(e.{part}, true, ({personal})) ELSE e.{part} END AS {part}"
     )
 
 

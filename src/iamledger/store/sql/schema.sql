@@ -88,7 +88,9 @@ BEGIN
       FROM iamledger.requests r WHERE r.account_id = p_account AND r.request_id = p_request;
     SELECT coalesce(jsonb_agg(jsonb_build_array(e.position, e.type, e.data) ORDER BY e.position), '[]') INTO events
       FROM (SELECT DISTINCT m FROM iamledger.matching(p_account, p_items, 0) m) AS found(position)
-      JOIN iamledger.recorded e ON e.account_id = p_account AND e.position = found.position;
+      -- One look-up each, whatever the planner knows of the table: OFFSET 0 keeps it from scanning the account.
+     CROSS JOIN LATERAL (SELECT * FROM iamledger.recorded r
+                          WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e;
 END $$;
 
 CREATE FUNCTION iamledger.broken_rule(p_message text, p_position bigint) RETURNS boolean
