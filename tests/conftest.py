@@ -6,19 +6,24 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from iamledger import store
 from iamledger.actors import LocalOperator
 from iamledger.ledger import Circumstances, Ledger
+from iamledger.opening import open_database
 from iamledger.sealing import MasterKey
+from iamledger.settings import Settings
 from iamledger.store.connection import Connection, Database, connect
 from iamledger.store.embedded import SUPERUSER, EmbeddedServer
 from iamledger.store.migrations import migrate
@@ -132,6 +137,96 @@ def ledger(database: Database) -> Ledger:
 def new_ledger(database: Database, account_id: str = ACCOUNT, **circumstances: str) -> Ledger:
     """A ledger spoken to by a tester."""
     return Ledger(database, account_id, Circumstances(OPERATOR, **circumstances), master_key=lambda: MASTER_KEY)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Settings]:
+    """Settings of an embedded server of the module's own, for tests that kill or stop it. It runs, and is migrated."""
+    home = Path(tempfile.mkdtemp(prefix="iamledger-own-"))
+    home.chmod(0o755)
+    settings = Settings(home, None, None, None)
+    try:
+        open_database(settings).close()
+        yield settings
+    finally:
+        EmbeddedServer(home).stop(mode="immediate")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@dataclass
+class Disturbance:
+    """What happens to one command: `interfere` is called before it reads again or appends; a fault drops a connection."""
+
+    interfere: Callable[[str], None] = lambda _point: None
+    conflict: Callable[[], None] = lambda: None
+    """Called when the append has failed for what others did."""
+    fault: str | None = None
+    """`before` or `after` the append."""
+    reads: int = 0
+
+
+class Points:
+    """Stands in for the store's functions, and disturbs the command that is under way."""
+
+    def __init__(self) -> None:
+        self._append, self._read_boundary = store.append, store.read_boundary
+        self._current = Disturbance()
+
+    @contextmanager
+    def disturbed(self, disturbance: Disturbance) -> Iterator[None]:
+        """While a command runs. A command within it (that of somebody else) has its own."""
+        outer, self._current = self._current, disturbance
+        try:
+            yield
+        finally:
+            self._current = outer
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While somebody else's commands run."""
+        with self.disturbed(Disturbance()):
+            yield
+
+    def read_boundary(self, *args: Any) -> store.Boundary:
+        """Reads. What comes in between comes before every read but the first."""
+        current = self._current
+        current.reads += 1
+        if current.reads > 1:
+            current.interfere("read")
+        return self._read_boundary(*args)
+
+    def append(self, connection: Connection, *args: Any, **kwargs: Any) -> store.Appended:
+        """Appends, and the connection may drop before the append or before its answer."""
+        current = self._current
+        current.interfere("append")
+        if current.fault == "before":
+            current.fault = None
+            connection.close()
+        try:
+            appended = self._append(connection, *args, **kwargs)
+        except (store.ConditionFailed, store.RequestRecorded):
+            current.conflict()
+            raise
+        if current.fault == "after":
+            current.fault = "told nothing"
+            connection.close()
+            raise store.ConnectionLost("the answer was lost")
+        return appended
+
+
+@pytest.fixture
+def points(monkeypatch: pytest.MonkeyPatch) -> Points:
+    """The moments of a command at which others can come in between."""
+    points = Points()
+    monkeypatch.setattr(store, "append", points.append)
+    monkeypatch.setattr(store, "read_boundary", points.read_boundary)
+    return points
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger tries again at once."""
+    monkeypatch.setattr("iamledger.ledger.time", SimpleNamespace(sleep=lambda _seconds: None))
 
 
 @pytest.fixture(autouse=True, scope="session")

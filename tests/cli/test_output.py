@@ -472,3 +472,28 @@ def test_the_version_is_told_without_a_database(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"iamledger \d+\.\d+.*\n", done.stdout)
+
+
+def test_findings_are_red_on_a_terminal_and_plain_elsewhere(acme: Program) -> None:
+    acme.rows("SET session_replication_role = replica; UPDATE iamledger.events SET version = 2 WHERE position = 2")
+    shown = terminal(acme, "audit", "replay", "--verify")
+    assert shown.status == 1
+    assert f"{ESCAPE}[31mFinding: position 2: " in shown.out
+    assert "\\x1b" not in shown.out
+    piped = acme("audit", "replay", "--verify")
+    assert piped.status == 1
+    assert piped.err.startswith("Finding: position 2: ")
+    told = acme("audit", "replay", "--verify", "-o", "json")
+    assert (told.status, told.json["Verified"]) == (1, False)
+    assert told.json["Findings"]
+
+
+def test_accounts_of_a_time_are_those_that_had_begun(acme: Program) -> None:
+    ((now,),) = acme.rows("SELECT iamledger.iso(clock_timestamp())")
+    acme.did("account", "create", "beta", "--email", "root@beta.example")
+    assert [a["AccountName"] for a in acme("account", "list", "--as-of", now, "-o", "json").json["Accounts"]] == [
+        "acme"
+    ]
+    assert len(acme("account", "list", "-o", "json").json["Accounts"]) == 2
+    position = acme("account", "list", "--as-of", "1")
+    assert (position.status, position.out) == (1, "")

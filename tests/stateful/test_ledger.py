@@ -7,13 +7,11 @@ hypothesis prints the steps as a program, and the blob that repeats them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,8 +19,7 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from conftest import MASTER_KEY, OPERATOR, Urls
-from iamledger import ledger as ledger_module
+from conftest import MASTER_KEY, OPERATOR, Disturbance, Points, Urls
 from iamledger import store
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.rebuild import rebuild
@@ -191,62 +188,6 @@ SEED = some.integers(0, 2**64 - 1)
 WHICH = some.sampled_from([0, 0, 0, 1])
 SIDE = some.sampled_from([0, 1])
 PLACE = some.integers(0, 10**6)
-
-
-# What can happen while a command is under way
-
-
-@dataclass
-class Disturbance:
-    """What happens to one command: `interfere` is called before it reads again or appends; a fault drops a connection."""
-
-    interfere: Callable[[str], None] = lambda _point: None
-    conflict: Callable[[], None] = lambda: None
-    fault: str | None = None
-    reads: int = 0
-
-
-class Points:
-    """Stands in for the store's functions, and disturbs the command that is under way."""
-
-    def __init__(self) -> None:
-        self._append, self._read_boundary = store.append, store.read_boundary
-        self._current = Disturbance()
-
-    @contextmanager
-    def disturbed(self, disturbance: Disturbance) -> Iterator[None]:
-        """While a command runs. A command within it (that of somebody else) has its own."""
-        outer, self._current = self._current, disturbance
-        try:
-            yield
-        finally:
-            self._current = outer
-
-    def read_boundary(self, *args: Any) -> store.Boundary:
-        """Reads. What comes in between comes before every read but the first."""
-        current = self._current
-        current.reads += 1
-        if current.reads > 1:
-            current.interfere("read")
-        return self._read_boundary(*args)
-
-    def append(self, connection: store.Connection, *args: Any, **kwargs: Any) -> store.Appended:
-        """Appends, and the connection may drop before the append or before its answer."""
-        current = self._current
-        current.interfere("append")
-        if current.fault == "before":
-            current.fault = None
-            connection.close()
-        try:
-            appended = self._append(connection, *args, **kwargs)
-        except (store.ConditionFailed, store.RequestRecorded):
-            current.conflict()
-            raise
-        if current.fault == "after":
-            current.fault = "told nothing"
-            connection.close()
-            raise store.ConnectionLost("the answer was lost")
-        return appended
 
 
 @dataclass
@@ -627,11 +568,7 @@ def _iso(time: datetime) -> str:
 
 
 @pytest.fixture
-def world(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    points = Points()
-    monkeypatch.setattr(store, "append", points.append)
-    monkeypatch.setattr(store, "read_boundary", points.read_boundary)
-    monkeypatch.setattr(ledger_module, "time", SimpleNamespace(sleep=lambda _seconds: None))
+def world(urls: Urls, points: Points, no_pauses: None) -> Iterator[World]:
     world = World((Database(urls.application), Database(urls.application)), points)
     yield world
     for side in world.sides:
@@ -658,4 +595,4 @@ def test_a_few_random_histories(world: World) -> None:
 
 @pytest.mark.slow
 def test_many_random_histories(world: World) -> None:
-    _run(world, 80)
+    _run(world, 60)
