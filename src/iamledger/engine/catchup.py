@@ -59,10 +59,9 @@ def _look(
     """The ledger's head, and which generations are behind it and have not failed."""
     if lock:
         _begin(connection, account_id, tables)
-        names = [name for table in tables for name in (table.projection.name, table.generation)]
+        these, names = _these(tables)
         connection.execute(
-            "SELECT FROM iamledger.projection_positions WHERE account_id = %s"
-            f" AND (projection, generation) IN ({', '.join(['(%s, %s)'] * len(tables))})"
+            f"SELECT FROM iamledger.projection_positions WHERE account_id = %s AND {these}"
             " ORDER BY projection, generation FOR UPDATE",
             (account_id, *names),
         )
@@ -82,12 +81,22 @@ def _look(
 
 def _begin(connection: Connection, account_id: str, tables: Iterable[Table]) -> None:
     # Always in the same order: two sessions that begin with the same account must not wait for each other's rows.
-    for table in sorted(tables, key=lambda table: (table.projection.name, table.generation)):
-        connection.execute(
-            "INSERT INTO iamledger.projection_positions (account_id, projection, generation, position)"
-            " VALUES (%s, %s, %s, 0) ON CONFLICT DO NOTHING",
-            (account_id, table.projection.name, table.generation),
-        )
+    rows = [(account_id, *name) for name in sorted(map(_name, tables))]
+    connection.execute(
+        "INSERT INTO iamledger.projection_positions (account_id, projection, generation, position)"
+        f" VALUES {', '.join(['(%s, %s, %s, 0)'] * len(rows))} ON CONFLICT DO NOTHING",
+        [value for row in rows for value in row],
+    )
+
+
+def _name(table: Table) -> tuple[str, int]:
+    return table.projection.name, table.generation
+
+
+def _these(tables: Sequence[Table]) -> tuple[str, list[str | int]]:
+    """A condition for the positions of these generations, and its parameters."""
+    condition = f"(projection, generation) IN ({', '.join(['(%s, %s)'] * len(tables))})"
+    return condition, [part for table in tables for part in _name(table)]
 
 
 def _advance(connection: Connection, account_id: str, behind: Sequence[Behind], upto: int) -> None:
@@ -102,11 +111,11 @@ def _advance(connection: Connection, account_id: str, behind: Sequence[Behind], 
         for table in together:
             if types.intersection(table.projection.events()):
                 _apply(connection, account_id, table, after, upto)
-            connection.execute(
-                "UPDATE iamledger.projection_positions SET position = %s"
-                " WHERE account_id = %s AND projection = %s AND generation = %s",
-                (upto, account_id, table.projection.name, table.generation),
-            )
+        these, names = _these(together)
+        connection.execute(
+            f"UPDATE iamledger.projection_positions SET position = %s WHERE account_id = %s AND {these}",
+            (upto, account_id, *names),
+        )
 
 
 def _apply(connection: Connection, account_id: str, table: Table, after: int, upto: int) -> None:
