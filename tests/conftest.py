@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -69,11 +70,13 @@ def template(server: str) -> Iterator[str]:
     """The name of a migrated database that is copied for each test that wants its own."""
     name = f"iamledger_template_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(1)")  # one worker at a time makes the roles, which are the server's
         for role, rights in (("iamledger_owner", "LOGIN CREATEROLE"), ("iamledger_app", "LOGIN")):
             if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
-                with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # another worker made it
-                    admin.execute(f"CREATE ROLE {role} {rights}")
-        admin.execute("ALTER ROLE iamledger_app LOGIN")
+                admin.execute(f"CREATE ROLE {role} {rights}")
+        if admin.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'iamledger_app'").fetchone() != (True,):
+            admin.execute("ALTER ROLE iamledger_app LOGIN")
+        admin.execute("SELECT pg_advisory_unlock(1)")
         admin.execute(f"CREATE DATABASE {name} OWNER iamledger_owner")
         with connect(make_conninfo(server, dbname=name, options="-c role=iamledger_owner"), role=None) as owner:
             migrate(owner)
@@ -151,6 +154,19 @@ def own_server() -> Iterator[Settings]:
     finally:
         EmbeddedServer(home).stop(mode="immediate")
         shutil.rmtree(home, ignore_errors=True)
+
+
+def deadlocks(urls: Urls) -> int:
+    """How many there have been in a database. Its sessions must have ended, since they tell the server when they do."""
+    patience = time.monotonic() + 120
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(urls.superuser, autocommit=True) as admin:
+        while admin.execute(others + " AND backend_type = 'client backend'").fetchone() != (0,):
+            assert time.monotonic() < patience, "somebody is still connected"
+            time.sleep(0.01)
+        row = admin.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 @dataclass

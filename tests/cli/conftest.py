@@ -206,15 +206,19 @@ def acme(program: Program) -> Program:
     return program
 
 
-@pytest.fixture(scope="session")
-def shared_acme(new_database: Callable[[], Urls], tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """As `acme`, for tests that leave everything as it is."""
-    urls, folder = new_database(), tmp_path_factory.mktemp("shared")
+def acme_with_key(urls: Urls, folder: Path) -> Program:
+    """The program on a database with the account acme and the user alice, who has a key."""
     program = Program(folder, environment(folder / "home", **own_server(urls)), urls)
     program.did("account", "create", "acme", "--email", "root@acme.example", "--id", "123456789012")
     program.did("user", "create", "alice", "--path", "/engineering/", "--tag", "team=storage")
     program.held["key"], program.held["secret"] = program.issued("create", "alice")
     return program
+
+
+@pytest.fixture(scope="session")
+def shared_acme(new_database: Callable[[], Urls], tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """As `acme`, for tests that leave everything as it is."""
+    return acme_with_key(new_database(), tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from cli.conftest import Program
+from cli.conftest import Program, acme_with_key
+from conftest import Urls
 
 ESCAPE, BELL, DELETE, NEXT_LINE = "\x1b[31m", "\a", "\x7f", "\x85"
 SURROGATE = b"\xff".decode("utf-8", "surrogateescape")  # what Python makes of an argument that is not UTF-8
@@ -136,10 +137,11 @@ MALFORMED: list[tuple[str, Sequence[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def refusing(shared_acme: Program) -> Program:
-    """A ledger with a request that is known."""
-    shared_acme.did("user", "create", "carol", "--request-id", "known")
-    return shared_acme
+def refusing(new_database: Callable[[], Urls], tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """A ledger of its own, with a request that is known."""
+    program = acme_with_key(new_database(), tmp_path_factory.mktemp("refusing"))
+    program.did("user", "create", "carol", "--request-id", "known")
+    return program
 
 
 def test_there_are_more_than_a_hundred_malformed_inputs() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,6 +54,14 @@ def fold(events: Iterable[tuple[str, Fields, datetime]]) -> list[State]:
         states.append(deepcopy(states[-1]))
         apply(states[-1], type_, data, recorded_at)
     return states
+
+
+def folded(events: Iterable[tuple[str, Fields, datetime]]) -> State:
+    """What is true after the last event."""
+    state = nothing()
+    for type_, data, recorded_at in events:
+        apply(state, type_, data, recorded_at)
+    return state
 
 
 def holder(state: State, name: str) -> str | None:
@@ -281,10 +289,10 @@ class Expected:
 
 def _fit(expected: Any, found: Any, now: datetime) -> bool:
     match expected:
-        case _New(grace=None):
-            return isinstance(found, str)
-        case _New(grace=grace):  # from the moment at which the ledger was read
-            begun = datetime.fromisoformat(found) - grace
+        case _New():
+            if expected.grace is None:
+                return isinstance(found, str)
+            begun = datetime.fromisoformat(found) - expected.grace  # the moment at which the ledger was read
             return now - timedelta(minutes=5) < begun <= now
         case dict():
             return expected.keys() == found.keys() and all(_fit(v, found[k], now) for k, v in expected.items())
@@ -571,7 +579,7 @@ def _told(time: datetime | None) -> str | None:
     return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[..., list[Any]]] = {
     "create_account": _create_account,
     "create_user": _create_user,
     "update_user": _update_user,
