@@ -26,8 +26,9 @@ USERS, KEYS, TAGS = 4, 2, 3
 class _New:
     """A value that only the ledger can know: a new id, or the end of a grace."""
 
-    def __init__(self, grace: timedelta | None = None) -> None:
+    def __init__(self, grace: timedelta | None = None, at_most: datetime | None = None) -> None:
         self.grace = grace
+        self.at_most = at_most  # an end that was recorded before, which is never put off
 
 
 ID = _New()
@@ -292,7 +293,10 @@ def _fit(expected: Any, found: Any, now: datetime) -> bool:
         case _New():
             if expected.grace is None:
                 return isinstance(found, str)
-            begun = datetime.fromisoformat(found) - expected.grace  # the moment at which the ledger was read
+            end = datetime.fromisoformat(found)
+            if expected.at_most is not None and end >= expected.at_most:
+                return end == expected.at_most <= now + expected.grace
+            begun = end - expected.grace  # the moment at which the ledger was read
             return now - timedelta(minutes=5) < begun <= now
         case dict():
             return expected.keys() == found.keys() and all(_fit(v, found[k], now) for k, v in expected.items())
@@ -523,11 +527,12 @@ def _rotate_access_key(state: State, now: datetime, user: str, grace: timedelta)
     ((old_id, old),) = keys.items()
     _require(old["usable_until"] is None or old["usable_until"] > now, "InvalidInput")
     _require(old["active"], "InvalidInput")
+    until = _New(grace, at_most=old["usable_until"])
     return [
         ("AccessKeyCreated", {"access_key_id": ID, "user_id": user_id}),
         (
             "AccessKeyRotated",
-            {"access_key_id": old_id, "user_id": user_id, "superseded_by": ID, "usable_until": _New(grace)},
+            {"access_key_id": old_id, "user_id": user_id, "superseded_by": ID, "usable_until": until},
         ),
     ]
 
