@@ -42,7 +42,7 @@ class RowsRecorder(PostgresTrackingRecorder):
         super().__init__(datastore)
         self.statements: dict[str, list[_Statement]] = {}
         for table in tables:
-            self.sql_create_statements.append(SQL(table.create()).format())
+            self.sql_create_statements.append(SQL(f"{table.create()};{table.index_keys()}").format())
             for rule in table.projection.rules:
                 self.statements.setdefault(rule.event, []).append(_Statement(table, rule))
 

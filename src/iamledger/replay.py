@@ -8,6 +8,7 @@ replay up to the same position must give the same root.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from iamledger.engine.compile import Table
+from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
-from iamledger.store import BrokenRule, Connection, translated
+from iamledger.store import Connection, translated
 from iamledger.store.canonical import canonical_of_strict
 from iamledger.store.events import leaf_hash, stored_digest
 from iamledger.store.merkle import MerkleTree
@@ -129,7 +131,11 @@ def _entries(value: Any) -> dict[str, Any]:
 
 def _concealed(values: dict[str, Any]) -> set[str]:
     """The entries in whose place a digest stands."""
-    return {name for name, value in values.items() if isinstance(value, dict) and value.keys() == {"digest"}}
+    return {name for name, value in values.items() if isinstance(value, dict) and _is_digest(value)}
+
+
+def _is_digest(value: dict[str, Any]) -> bool:
+    return value.keys() == {"digest"} and re.fullmatch("[0-9a-f]{64}", str(value["digest"])) is not None
 
 
 def _compare(seen: Replay, event: _Stored, comparisons: dict[str, Comparison]) -> None:

@@ -464,7 +464,6 @@ def assert_whole(connection: Connection, state: State) -> None:
     assert replay(connection, ACCOUNT, upto, tables, verify=True).findings == []
 
 
-@pytest.mark.xfail(reason="a view gives up after three generations; it should go on as long as the registry changes")
 def test_a_reader_that_rebuilds_overtake_is_not_refused(
     ledger: Ledger, urls: Urls, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,10 @@ from iamledger.engine.declaration import (
     put_row,
     revise_row,
 )
+from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Interpreter, Recorded, Version
 from iamledger.engine.registry import live_tables
-from iamledger.store import BrokenRule, Connection, Context, NewEvent, Request, append
+from iamledger.store import Connection, Context, NewEvent, Request, append
 
 NO_CONTEXT = Context()
 _numbers = count(1)

@@ -18,10 +18,11 @@ from engine.histories import event, lamp_history, lamps, live, new_account, reco
 from iamledger import store
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.compile import Table, quoted
+from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Version
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.verify import Comparison, Drift
-from iamledger.store import BrokenRule, Connection, Context, NewEvent
+from iamledger.store import Connection, Context, NewEvent
 from iamledger.store.connection import connect
 from iamledger_projections import projections
 

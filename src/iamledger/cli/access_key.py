@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import note
-from iamledger.cli.session import Reading, Writing, commands, reading, writing
+from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
     from iamledger.ledger import Outcome

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, note, print_csv, print_json, print_table
-from iamledger.cli.session import Reading, Session, Writing, commands, plain, reading, writing
+from iamledger.cli.session import Reading, Session, Writing, plain, reading, writing
 
 app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import (
     Output,
     cell,
@@ -22,7 +23,7 @@ from iamledger.cli.output import (
     say,
     styled,
 )
-from iamledger.cli.session import Reading, Session, commands, plain, reading
+from iamledger.cli.session import Reading, Session, plain, reading
 
 if TYPE_CHECKING:
     from iamledger.engine.changes import Change

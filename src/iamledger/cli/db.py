@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, note, print_csv, print_json, print_record, print_table
-from iamledger.cli.session import OutputOption, commands
+from iamledger.cli.session import OutputOption
 
 app = commands("The database: an embedded PostgreSQL, or the one that IAMLEDGER_DATABASE_URL names.")
 

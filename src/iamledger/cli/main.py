@@ -3,14 +3,14 @@
 Exit status: 0; 1 a refusal, with IAM's code and message on standard error, or an answer that could not be written; 2 wrong
 usage; 4 a conflict that outlasted its retries; 5 the database cannot be reached; 130 interrupted.
 
-Every file of this package that defines its `app` with `commands` is a command. Heavy libraries are imported inside the
-commands, so that help and completion answer at once.
+Every file of this package with a line `app = commands("About it.")` is a command. Help takes that text from the file, and
+heavy libraries are imported inside the commands, so that help and completion answer at once.
 """
 
 from __future__ import annotations
 
 import os
-import pkgutil
+import re
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,32 +21,34 @@ from typing import Annotated, Any
 
 import typer
 
-from iamledger.cli.output import note
-from iamledger.cli.session import CommandGroup
+from iamledger.cli.groups import CommandGroup
+
+_NOUN = re.compile(r'^app = commands\("(.+)"\)$', re.MULTILINE)
 
 
 class _Commands(CommandGroup):
     """The commands of this package, found by file name, imported when asked for."""
 
     @cached_property
-    def _modules(self) -> dict[str, str]:
-        found = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
-        return {name.replace("_", "-"): name for name in found if "\napp = commands(" in _source(name)}
+    def _about(self) -> dict[str, str]:
+        """What the commands say of themselves, by name."""
+        found = {file.stem: _NOUN.search(file.read_text("utf-8")) for file in Path(__file__).parent.glob("*.py")}
+        return {stem.replace("_", "-"): noun[1] for stem, noun in sorted(found.items()) if noun}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self._modules)
+        return list(self._about)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(self._about.items())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in self._modules:
+        if cmd_name not in self._about:
             return None
-        module = import_module(f"iamledger.cli.{self._modules[cmd_name]}")
+        module = import_module(f"iamledger.cli.{cmd_name.replace('-', '_')}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
-
-
-def _source(name: str) -> str:
-    return Path(__file__).with_name(f"{name}.py").read_text("utf-8")
 
 
 app = typer.Typer(
@@ -97,6 +99,7 @@ def run() -> None:
         sys.exit(1)
     except Exception as error:
         from iamledger.cli.failures import failure
+        from iamledger.cli.output import note
 
         told = failure(error)
         if told is None:

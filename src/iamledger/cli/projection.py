@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_table, progress_bar, say
-from iamledger.cli.session import Session, commands, plain
+from iamledger.cli.session import Session, plain
 
 if TYPE_CHECKING:
     from iamledger.engine.declaration import Projection
@@ -73,21 +74,31 @@ def rebuild(
     names: Names = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every row with the naive interpreter.")] = False,
 ) -> None:
-    """Build projections anew from the events of all accounts, while they can be read, and switch to them."""
+    """Build projections anew from the events of all accounts, while they can be read, and switch to them.
+
+    Where an event does not fit the rules, the projection stops before it, for that account; exit status 1 then.
+    """
     from iamledger.engine.rebuild import rebuild as run
+    from iamledger.engine.registry import stopped
 
     connection = session.database.connection
-    rows = []
+    rows, failed = [], []
     for projection in _chosen(names):
         with progress_bar(f"Rebuilding {projection.name}") as progress:
             table = run(connection, projection, progress)
-        rows.append({"Projection": projection.name, "Generation": table.generation})
-    if verify and session.output is Output.JSON:
-        _verify(session, names, {"Rebuilt": rows})
-        return
-    _print(session, "Rebuilt", rows)
+        stops = stopped(connection, table)
+        failed += [(projection.name, stop) for stop in stops]
+        rows.append({"Projection": projection.name, "Generation": table.generation, "FailedAccounts": len(stops)})
+    if not (verify and session.output is Output.JSON):
+        _print(session, "Rebuilt", rows)
+    for name, stop in failed:
+        note(f"{name} stopped before position {stop.position} of account {stop.account_id}: {stop.reason}", "bad")
+    if failed:
+        note("Reads of these projections fail for these accounts, and no others. Mend the rules, then rebuild again.")
     if verify:
-        _verify(session, names)
+        _verify(session, names, {"Rebuilt": rows})
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: iamledger projection verify")

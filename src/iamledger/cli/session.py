@@ -12,7 +12,6 @@ from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
-from typer.core import TyperGroup
 
 from iamledger.cli.output import (
     Output,
@@ -50,31 +49,6 @@ RequestOption = Annotated[
     str | None, typer.Option("--request-id", help="Makes the command safe to repeat.", show_default="a new one")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events that would be appended, append none.")]
-
-
-class CommandGroup(TyperGroup):
-    """Commands. Options of the group stand before a command; if there are none, Typer need not import pydantic for them."""
-
-    _with_options = True
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        self._with_options = not args or args[0].startswith("-")
-        return super().parse_args(ctx, args)
-
-    def get_params(self, ctx: Any) -> Any:
-        return super().get_params(ctx) if self._with_options else []
-
-
-def commands(about: str) -> typer.Typer:
-    """The commands of one noun."""
-    return typer.Typer(
-        cls=CommandGroup,
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        help=about,
-    )
 
 
 class Session:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from iamledger.cli.groups import commands
 from iamledger.cli.output import Output
-from iamledger.cli.session import Reading, Writing, commands, reading, writing
+from iamledger.cli.session import Reading, Writing, reading, writing
 
 app = commands("Users of an account.")
 

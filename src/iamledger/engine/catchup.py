@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from iamledger.engine.compile import Table
+from iamledger.engine.errors import BrokenRule
 from iamledger.store.connection import Connection
 from iamledger.store.errors import NoLedger, translated
 
@@ -28,12 +29,8 @@ class Behind:
     failed: int | None
 
 
-class _Broken(Exception):
-    """An event of the range broke a rule."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(reason)
-        self.position = position
+UNFIT = (BrokenRule, psycopg.DataError, psycopg.IntegrityError)
+"""What is raised if an event cannot be applied; the latter two do not tell which one it was."""
 
 
 def catch_up(connection: Connection, account_id: str, tables: Sequence[Table]) -> int:
@@ -47,7 +44,7 @@ def catch_up(connection: Connection, account_id: str, tables: Sequence[Table]) -
             with translated(), connection.transaction():
                 head, behind = _look(connection, account_id, tables, lock=True)
                 _advance(connection, account_id, behind, head)
-        except (_Broken, psycopg.DataError, psycopg.IntegrityError):
+        except UNFIT:
             for one in behind:
                 _advance_or_stop(connection, account_id, one, head)
     return head
@@ -119,23 +116,21 @@ def _advance(connection: Connection, account_id: str, behind: Sequence[Behind], 
 
 
 def _apply(connection: Connection, account_id: str, table: Table, after: int, upto: int) -> None:
-    statement = table.apply("e.account_id = %(account)s")
-    broken = run(connection, statement, {"account": account_id, "after": after, "upto": upto})
-    if broken is not None:
-        raise _Broken(broken[1], broken[2])
+    run(
+        connection,
+        table.apply("e.account_id = %(account)s"),
+        {"account": account_id, "after": after, "upto": upto},
+    )
 
 
-def run(
-    connection: Connection, statement: str, parameters: dict[str, Any], *, prepare: bool | None = None
-) -> tuple[str, int, str] | None:
-    """Run a statement that applies events; what broke a rule: account, position, reason.
-
-    Raises `psycopg.DataError` or `psycopg.IntegrityError` if an event cannot be applied at all.
-    """
+def run(connection: Connection, statement: str, parameters: dict[str, Any], *, prepare: bool | None = None) -> None:
+    """Run a statement that applies events. Raises one of `UNFIT` if one of them cannot be applied."""
     try:
-        return connection.execute(statement, parameters, prepare=prepare).fetchone()
+        broken = connection.execute(statement, parameters, prepare=prepare).fetchone()
     except psycopg.errors.ProgramLimitExceeded as error:  # such as a key that is too long for an index
         raise psycopg.DataError(error.diag.message_primary or str(error)) from error
+    if broken is not None:
+        raise BrokenRule(broken[2], broken[1])
 
 
 def _advance_or_stop(connection: Connection, account_id: str, behind: Behind, upto: int) -> bool:
@@ -147,7 +142,7 @@ def _advance_or_stop(connection: Connection, account_id: str, behind: Behind, up
             if not still or still[0].position >= upto:
                 return not _stopped(connection, account_id, table)
             _advance(connection, account_id, [still[0]], upto)
-    except _Broken as broken:
+    except BrokenRule as broken:
         if broken.position - 1 > after:
             _advance_or_stop(connection, account_id, behind, broken.position - 1)
         _stop(connection, account_id, table, broken.position, str(broken))

@@ -98,7 +98,7 @@ class Projection:
 
     `columns` maps names to types. A column of type text takes any JSON value, in its JSON form if it is no string; the
     others take what is of their type, timestamptz times in ISO 8601. `personal` names the columns that hold personal values:
-    a projection that names none sees digests in the place of such values. Raises `InvalidProjection`.
+    all others see digests in the place of such values. Raises `InvalidProjection`.
     """
 
     name: str

@@ -11,6 +11,17 @@ class NoSuchProjection(ProjectionError):
     """There is no projection of this name."""
 
 
+class BrokenRule(ProjectionError):
+    """An event does not fit the rules of a projection: it opens a row that is open, or touches one that is not.
+
+    `position` is the event's, or 0 where whoever raises this sees no more than a value.
+    """
+
+    def __init__(self, reason: str, position: int = 0) -> None:
+        super().__init__(reason)
+        self.position = position
+
+
 class ProjectionFailed(ProjectionError):
     """A projection stopped before an event that it could not apply."""
 

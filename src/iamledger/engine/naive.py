@@ -19,7 +19,7 @@ from iamledger.engine.declaration import (
     Rule,
     Source,
 )
-from iamledger.store.errors import BrokenRule
+from iamledger.engine.errors import BrokenRule
 from iamledger.store.events import iso
 
 Key: TypeAlias = tuple[str, ...]
@@ -58,12 +58,11 @@ class Interpreter:
 
     def apply(self, event: Recorded) -> list[Version]:
         """Apply one event; returns the versions that ended with it. Raises `BrokenRule`."""
-        if event.concealed is not None and not self.projection.personal:
-            event = event.concealed
+        concealed = event.concealed or event
         ended: list[Version] = []
         touched: set[Key] = set()
         for rule in self._rules.get(event.type, ()):
-            key = tuple([_text(event.data.get(field)) for field in rule.key_fields])
+            key = tuple([_text(concealed.data.get(field)) for field in rule.key_fields])
             if None in key or key in touched:
                 raise BrokenRule(
                     f"{rule.kind} of a row that {'has no key' if None in key else 'the event touched already'}"
@@ -83,7 +82,10 @@ class Interpreter:
         if rule.kind != "put" and (before is None) != (rule.kind == "open"):
             raise BrokenRule(f"{rule.kind} of a row that {'is not open' if before is None else 'is open'}")
         if rule.kind != "close":
-            columns = {name: converted(value_in(event)) for name, value_in, converted in rule.columns}
+            columns = {
+                name: converted(value_in(event if personal else event.concealed or event))
+                for name, value_in, converted, personal in rule.columns
+            }
             if rule.kind == "revise" and before is not None:
                 columns = {**before[1], **columns}
             self.open[key] = (event.position, columns)
@@ -97,7 +99,7 @@ class _Rule:
         self.kind = rule.kind
         self.key_fields = projection.key_fields(rule)
         self.columns = [
-            (name, _value_in(source), _CONVERTED[projection.columns[name]])
+            (name, _value_in(source), _CONVERTED[projection.columns[name]], name in projection.personal)
             for name, source in projection.sources(rule).items()
         ]
 

@@ -1,31 +1,35 @@
 """Rebuilding a projection: a new generation is filled beside the live one, caught up, and takes its place.
 
 Readers see the live generation all the time and never wait. Events are applied in slices of many accounts, or of a part of
-one account's ledger, by the same statement that catches up; each slice commits rows and positions together.
+one account's ledger, by the same statement that catches up; each slice commits rows and positions together. Where an event
+does not fit the rules, the accounts of its slice are caught up one by one: the new generation stops before that event, for
+that account, as a catch-up would, and goes live for all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 from psycopg.sql import quote
 
-from iamledger.engine.catchup import catch_up, run
+from iamledger.engine.catchup import UNFIT, catch_up, run
 from iamledger.engine.compile import SCHEMA, Table
 from iamledger.engine.declaration import Projection
-from iamledger.engine.errors import ProjectionFailed, RebuildUnderWay
+from iamledger.engine.errors import RebuildUnderWay
 from iamledger.engine.registry import begin
 from iamledger.store.connection import Connection
 from iamledger.store.errors import Locked, translated
 
-SLICE = 50_000
-"""Events that one statement applies, about."""
+SLICE = 1_000_000
+"""Events that one statement applies, about. Large slices read the table of events in its own order, and few times."""
 
 FLIP_ATTEMPTS = 10
-BUILD_MEMORY = "128MB"
+BUILD_MEMORY = "64MB"
+"""For each sort; what does not fit goes to temporary files."""
+
 
 Progress = Callable[[int, int], None]
 """Told how many events are done, of how many."""
@@ -33,19 +37,25 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A range of accounts, whole, or a range of positions of one account."""
+    """Events that one statement applies: of a range of accounts, whole, or a range of positions of one account."""
 
-    first_account: str
-    last_account: str
+    accounts: Mapping[str, int]
+    """In order, with how many events of each."""
     after: int
     upto: int
-    events: int
+    fresh: bool
+    """The accounts have no rows yet."""
+
+    @property
+    def events(self) -> int:
+        """How many, of all accounts."""
+        return sum(self.accounts.values())
 
 
 def rebuild(connection: Connection, projection: Projection, progress: Progress = lambda _done, _of: None) -> Table:
     """Build a new generation from the events and make it the live one. Returns it.
 
-    Raises `RebuildUnderWay`; `ProjectionFailed` if an event does not fit the rules (the live generation then stays).
+    `registry.stopped` tells for which accounts an event did not fit the rules. Raises `RebuildUnderWay`.
     """
     begin(connection, projection)
     with translated(), _only_one(connection, projection), _build_settings(connection):
@@ -61,97 +71,108 @@ def rebuild(connection: Connection, projection: Projection, progress: Progress =
 
 
 def _fill(connection: Connection, table: Table, progress: Progress) -> None:
-    slices = list(_slices(connection))
-    total = sum(s.events for s in slices)
+    """Fill the bare table first, then index it; only a ledger that comes in parts needs its keys before."""
+    whole, parts = _slices(connection)
+    total = sum(one.events for one in [*whole, *parts])
+    done = 0
+    unfit: list[Slice] = []
+
+    def went_on(events: int) -> None:
+        nonlocal done
+        done += events
+        progress(done, total)
+
+    def apply(one: Slice) -> None:
+        before = any(one.accounts.keys() == slice_.accounts.keys() for slice_ in unfit)
+        if before or not _apply_slice(connection, table, one):
+            unfit.append(one)
+        else:
+            went_on(one.events)
+
+    went_on(0)
     with translated():
         connection.execute(table.create())
-    done = 0
-    progress(done, total)
-    for one in slices:
-        _apply_slice(connection, table, one)
-        done += one.events
-        progress(done, total)
+    for one in whole:
+        apply(one)
+    if not _index_keys(connection, table):
+        unfit, done = [*whole], 0
+    for one in parts:
+        apply(one)
+    for one in unfit:
+        for account_id, events in one.accounts.items():
+            catch_up(connection, account_id, [table])
+            went_on(events)
     with translated():
-        connection.execute(table.index())
+        connection.execute(table.index_past())
         connection.execute(f"ANALYZE {table.name}")
 
 
-def _slices(connection: Connection) -> Iterator[Slice]:
-    """Cover every ledger up to its head: small ones together, large ones in parts."""
+def _index_keys(connection: Connection, table: Table) -> bool:
+    """Index the rows by their keys. If one is too long for that, empty the table, index that, and return False."""
+    with translated():
+        try:
+            connection.execute(table.index_keys())
+        except psycopg.errors.ProgramLimitExceeded:
+            with connection.transaction():
+                connection.execute(
+                    "DELETE FROM iamledger.projection_positions WHERE projection = %s AND generation = %s",
+                    (table.projection.name, table.generation),
+                )
+                connection.execute(f"TRUNCATE {table.name}")
+                connection.execute(table.index_keys())
+            return False
+    return True
+
+
+def _slices(connection: Connection) -> tuple[list[Slice], list[Slice]]:
+    """Cover every ledger up to its head: small ones whole, many together; large ones in parts."""
     with translated():
         ledgers = connection.execute("SELECT account_id, head FROM iamledger.ledgers ORDER BY account_id").fetchall()
-    gathered: list[tuple[str, int]] = []
+    whole: list[Slice] = []
+    parts: list[Slice] = []
+    together: dict[str, int] = {}
     events = 0
     for account_id, head in ledgers:
-        if gathered and events + head > SLICE:
-            yield _together(gathered)
-            gathered, events = [], 0
+        if together and events + head > SLICE:
+            whole.append(_whole(together))
+            together, events = {}, 0
         if head > SLICE:
             for after in range(0, head, SLICE):
                 upto = min(after + SLICE, head)
-                yield Slice(account_id, account_id, after, upto, upto - after)
+                parts.append(Slice({account_id: upto - after}, after, upto, fresh=False))
         else:
-            gathered.append((account_id, head))
+            together[account_id] = head
             events += head
-    if gathered:
-        yield _together(gathered)
+    if together:
+        whole.append(_whole(together))
+    return whole, parts
 
 
-def _together(ledgers: Sequence[tuple[str, int]]) -> Slice:
-    return Slice(ledgers[0][0], ledgers[-1][0], 0, max(head for _, head in ledgers), sum(head for _, head in ledgers))
+def _whole(ledgers: dict[str, int]) -> Slice:
+    return Slice(ledgers, 0, max(ledgers.values()), fresh=True)
 
 
-def _apply_slice(connection: Connection, table: Table, one: Slice) -> None:
-    """Apply the events of a slice, and note the positions, from one snapshot."""
+def _apply_slice(connection: Connection, table: Table, one: Slice) -> bool:
+    """Apply the events of a slice, and note the positions, from one snapshot. False if an event does not fit the rules."""
     name, generation = table.projection.name, table.generation
-    accounts = f"e.account_id BETWEEN {quote(one.first_account)} AND {quote(one.last_account)}"
-    if one.first_account == one.last_account:
-        accounts = f"e.account_id = {quote(one.first_account)}"
+    first, last = min(one.accounts), max(one.accounts)
+    accounts = f"e.account_id BETWEEN {quote(first)} AND {quote(last)}"
+    if first == last:
+        accounts = f"e.account_id = {quote(first)}"
     try:
         with translated(), connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            broken = run(connection, table.apply(accounts), {"after": one.after, "upto": one.upto}, prepare=False)
-            if broken is not None:
-                raise ProjectionFailed(
-                    f"The event at position {broken[1]} of account {broken[0]} does not fit the rules of the projection"
-                    f" {name}: {broken[2]}."
-                )
+            statement = table.apply(accounts, fresh=one.fresh)
+            run(connection, statement, {"after": one.after, "upto": one.upto}, prepare=False)
             connection.execute(
                 "INSERT INTO iamledger.projection_positions (account_id, projection, generation, position)"
                 f" SELECT account_id, %s, %s, least(head, %s) FROM iamledger.ledgers e WHERE {accounts}"
                 " ON CONFLICT (account_id, projection, generation) DO UPDATE SET position = excluded.position",
                 (name, generation, one.upto),
             )
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        _find_failure(connection, table, one)
-        raise ProjectionFailed(str(error)) from error
-
-
-def _find_failure(connection: Connection, table: Table, one: Slice) -> None:
-    """Go on account by account, which halves the range to the event that cannot be applied. Raises `ProjectionFailed`."""
-    with translated():
-        accounts = connection.execute(
-            "SELECT account_id FROM iamledger.ledgers WHERE account_id BETWEEN %s AND %s ORDER BY account_id",
-            (one.first_account, one.last_account),
-        ).fetchall()
-    for (account_id,) in accounts:
-        _catch_up(connection, account_id, table)
-
-
-def _catch_up(connection: Connection, account_id: str, table: Table) -> None:
-    """Catch one account up. Raises `ProjectionFailed`."""
-    catch_up(connection, account_id, [table])
-    with translated():
-        row = connection.execute(
-            "SELECT failed, reason FROM iamledger.projection_positions"
-            " WHERE account_id = %s AND projection = %s AND generation = %s",
-            (account_id, table.projection.name, table.generation),
-        ).fetchone()
-    if row is not None and row[0] is not None:
-        raise ProjectionFailed(
-            f"The event at position {row[0]} of account {account_id} cannot be applied by the projection"
-            f" {table.projection.name}: {row[1]}."
-        )
+    except UNFIT:
+        return False
+    return True
 
 
 def _flip(connection: Connection, table: Table) -> None:
@@ -160,11 +181,11 @@ def _flip(connection: Connection, table: Table) -> None:
     for attempt in range(FLIP_ATTEMPTS):
         try:
             for account_id in _behind(connection, table):
-                _catch_up(connection, account_id, table)
+                catch_up(connection, account_id, [table])
             with translated(), connection.transaction():
                 connection.execute("SELECT FROM iamledger.projections WHERE name = %s FOR UPDATE", (name,))
                 for account_id in _behind(connection, table):
-                    _catch_up(connection, account_id, table)
+                    catch_up(connection, account_id, [table])
                 connection.execute(
                     "INSERT INTO iamledger.projections (name, generation, declaration) VALUES (%s, %s, %s)"
                     " ON CONFLICT (name) DO UPDATE SET generation = excluded.generation, declaration = excluded.declaration",
@@ -178,11 +199,11 @@ def _flip(connection: Connection, table: Table) -> None:
 
 
 def _behind(connection: Connection, table: Table) -> list[str]:
-    """The accounts whose head it has not reached, in order."""
+    """The accounts whose head it has not reached, though nothing has stopped it, in order."""
     rows = connection.execute(
         "SELECT l.account_id FROM iamledger.ledgers l LEFT JOIN iamledger.projection_positions p"
         " ON p.account_id = l.account_id AND p.projection = %s AND p.generation = %s"
-        " WHERE coalesce(p.position, 0) < l.head ORDER BY l.account_id",
+        " WHERE coalesce(p.position, 0) < l.head AND p.failed IS NULL ORDER BY l.account_id",
         (table.projection.name, table.generation),
     ).fetchall()
     return [account_id for (account_id,) in rows]

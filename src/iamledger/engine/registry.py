@@ -52,7 +52,28 @@ def begin(connection: Connection, projection: Projection) -> None:
             connection.execute("DELETE FROM iamledger.projection_positions WHERE projection = %s", (projection.name,))
             connection.execute(table.drop())
             connection.execute(table.create())
-            connection.execute(table.index())
+            connection.execute(table.index_keys())
+            connection.execute(table.index_past())
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """An account for which a projection has stopped before an event that does not fit its rules."""
+
+    account_id: str
+    position: int
+    reason: str
+
+
+def stopped(connection: Connection, table: Table) -> list[Stopped]:
+    """The accounts for which a generation has stopped, in order."""
+    with translated():
+        rows = connection.execute(
+            "SELECT account_id, failed, reason FROM iamledger.projection_positions"
+            " WHERE projection = %s AND generation = %s AND failed IS NOT NULL ORDER BY account_id",
+            (table.projection.name, table.generation),
+        ).fetchall()
+    return [Stopped(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from iamledger.store.errors import SchemaOutdated, translated
 
 Row = dict[str, Any]
 T = TypeVar("T")
-ATTEMPTS = 3
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 """The time of position 0."""
 
@@ -41,6 +40,8 @@ class View:
     recorded_at: datetime
     time: datetime
     past: bool
+    reached: int
+    """The position up to which rows have been made, at least."""
     tables: dict[str, Table]
 
     def rows(self, sql: str, **parameters: Any) -> list[Row]:
@@ -48,14 +49,14 @@ class View:
 
         Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there.
         """
-        names = {name: self._rows_of(table) for name, table in self.tables.items()}
+        names = {name: f"({self._rows_of(table)})" for name, table in self.tables.items()}
         with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
             parameters = {"account_id": self.account_id, "time": self.time, **parameters}
             return cursor.execute(sql.format_map(_Known(names)), parameters).fetchall()
 
     def _rows_of(self, table: Table) -> str:
-        valid = f"int8range(since, until) @> {self.position}::bigint" if self.past else "until IS NULL"
-        return f"(SELECT * FROM {table.name} WHERE account_id = %(account_id)s AND {valid})"
+        account = "%(account_id)s"
+        return table.rows_at(account, self.position, self.reached) if self.past else table.rows_now(account)
 
 
 class _Known(dict[str, str]):
@@ -78,8 +79,7 @@ def open_view(
     Raises `NoLedger`; `ProjectionFailed` if one of them has stopped before the position, unless `stale` is accepted.
     """
 
-    def opened() -> View:
-        tables = live_tables(connection, projections)
+    def opened(tables: dict[str, Table]) -> View:
         catch_up(connection, account_id, list(tables.values()))
         with translated(), ExitStack() as opening:
             opening.enter_context(connection.transaction())
@@ -88,19 +88,23 @@ def open_view(
         return view
 
     with ExitStack() as snapshot:
-        yield _again_if_rebuilt(opened)  # what the reader raises goes through unchanged
+        yield _again_if_rebuilt(connection, projections, opened)  # what the reader raises goes through unchanged
         with translated():
             snapshot.close()
 
 
-def _again_if_rebuilt(read: Callable[[], T]) -> T:
-    """Read again if a rebuild has dropped the generation in between."""
-    for _ in range(ATTEMPTS - 1):
+def _again_if_rebuilt(
+    connection: Connection, projections: Sequence[Projection], read: Callable[[dict[str, Table]], T]
+) -> T:
+    """Read the live generations; and again, as long as rebuilds put new ones in their place in the meantime."""
+    tables = live_tables(connection, projections)
+    while True:
         try:
-            return read()
+            return read(tables)
         except SchemaOutdated:
-            pass
-    return read()
+            before, tables = tables, live_tables(connection, projections)
+            if tables == before:
+                raise
 
 
 def _view(
@@ -135,16 +139,16 @@ def _view(
     ).fetchone()
     assert row is not None
     recorded_at, now = row[0] or BEFORE_ALL, row[1]
-    past = asked < at or any(reached[t.projection.name, t.generation][0] > asked for t in tables.values())
+    farthest = max((reached[t.projection.name, t.generation][0] for t in tables.values()), default=0)
     moment = time or (recorded_at if position is not None else now)
-    return View(connection, account_id, asked, recorded_at, moment, past, tables)
+    return View(connection, account_id, asked, recorded_at, moment, asked < farthest, farthest, tables)
 
 
 def count_rows(connection: Connection, account_id: str, projection: Projection) -> int:
     """How many rows a projection has now, caught up first."""
 
-    def counted() -> int:
-        table = live_tables(connection, [projection])[projection.name]
+    def counted(tables: dict[str, Table]) -> int:
+        table = tables[projection.name]
         catch_up(connection, account_id, [table])
         with translated():
             row = connection.execute(
@@ -154,4 +158,4 @@ def count_rows(connection: Connection, account_id: str, projection: Projection) 
         assert row is not None
         return int(row[0])
 
-    return _again_if_rebuilt(counted)
+    return _again_if_rebuilt(connection, [projection], counted)

@@ -12,7 +12,6 @@ from iamledger.store.appending import (
 from iamledger.store.canonical import NotStrictJson, canonical
 from iamledger.store.connection import Connection, Database, connect
 from iamledger.store.errors import (
-    BrokenRule,
     ClockBehind,
     ConditionFailed,
     ConnectionLost,
@@ -43,7 +42,6 @@ from iamledger.store.reading import (
 __all__ = [
     "Appended",
     "Boundary",
-    "BrokenRule",
     "ClockBehind",
     "Condition",
     "ConditionFailed",

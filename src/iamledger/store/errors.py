@@ -48,10 +48,6 @@ class TimeInFuture(StoreError):
     """The time has not come yet."""
 
 
-class BrokenRule(StoreError):
-    """An event does not fit the rules of a projection."""
-
-
 class SchemaOutdated(StoreError):
     """The database's schema is not the one that this version of iamledger needs; run `iamledger db migrate`."""
 
@@ -63,7 +59,6 @@ _OURS: dict[str, type[StoreError]] = {
     "IL004": LedgerExists,
     "IL005": ClockBehind,
     "IL006": TimeInFuture,
-    "IL007": BrokenRule,
     "55P03": Locked,  # lock_not_available
     "57014": Locked,  # query_canceled, by statement_timeout
     "40001": ConditionFailed,  # serialization_failure

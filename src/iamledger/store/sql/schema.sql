@@ -4,8 +4,6 @@ CREATE SCHEMA iamledger;
 
 CREATE SCHEMA iamledger_projections;
 
-CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public;
-
 CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -93,13 +91,6 @@ BEGIN
                           WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e;
 END $$;
 
-CREATE FUNCTION iamledger.broken_rule(p_message text, p_position bigint) RETURNS boolean
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    RAISE EXCEPTION '%', p_message USING ERRCODE = 'IL007', DETAIL = p_position;
-END $$;
-
 CREATE FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -119,6 +110,12 @@ CREATE FUNCTION iamledger.erase(p_account text, p_position bigint) RETURNS boole
     SELECT EXISTS (SELECT FROM erased)
 $$;
 
+CREATE FUNCTION iamledger.is_digest(p_value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $_$
+    SELECT p_value ? 'digest' AND p_value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
+$_$;
+
 CREATE FUNCTION iamledger.iso(p_time timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
@@ -131,6 +128,20 @@ CREATE FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigi
     SELECT sha256(decode('00', 'hex') || convert_to(
         '{"account":"' || p_account || '","body":"' || p_body || '","position":' || p_position || ',"recorded_at":"'
         || iamledger.iso(p_time) || '","v":1}', 'UTF8'))
+$$;
+
+CREATE FUNCTION iamledger.magnitude(p_length bigint) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT width_bucket(p_length, '{2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144,
+        524288, 1048576, 2097152, 4194304, 8388608, 16777216, 33554432, 67108864, 134217728, 268435456,
+        536870912, 1073741824, 2147483648, 4294967296, 8589934592, 17179869184, 34359738368,
+        68719476736, 137438953472, 274877906944, 549755813888, 1099511627776, 2199023255552,
+        4398046511104, 8796093022208, 17592186044416, 35184372088832, 70368744177664, 140737488355328,
+        281474976710656, 562949953421312, 1125899906842624, 2251799813685248, 4503599627370496,
+        9007199254740992, 18014398509481984, 36028797018963968, 72057594037927936, 144115188075855872,
+        288230376151711744, 576460752303423488, 1152921504606846976, 2305843009213693952,
+        4611686018427387904}'::bigint[])
 $$;
 
 CREATE FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) RETURNS SETOF bigint
@@ -204,15 +215,14 @@ END $$;
 
 CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$
+    AS $$
     SELECT CASE
         WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
         WHEN p_personal IS NOT NULL THEN p_data || p_personal
-        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
-                                                         THEN 'null' ELSE value END), '{}')
+        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN iamledger.is_digest(value) THEN 'null' ELSE value END), '{}')
                 FROM jsonb_each(p_data))
     END
-$_$;
+$$;
 
 CREATE FUNCTION iamledger.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -367,20 +377,23 @@ GRANT ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request
 REVOKE ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) TO iamledger_app;
 
-REVOKE ALL ON FUNCTION iamledger.broken_rule(p_message text, p_position bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION iamledger.broken_rule(p_message text, p_position bigint) TO iamledger_app;
-
 REVOKE ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) TO iamledger_app;
 
 REVOKE ALL ON FUNCTION iamledger.erase(p_account text, p_position bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.erase(p_account text, p_position bigint) TO iamledger_app;
 
+REVOKE ALL ON FUNCTION iamledger.is_digest(p_value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.is_digest(p_value jsonb) TO iamledger_app;
+
 REVOKE ALL ON FUNCTION iamledger.iso(p_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.iso(p_time timestamp with time zone) TO iamledger_app;
 
 REVOKE ALL ON FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.leaf_hash(p_account text, p_body text, p_position bigint, p_time timestamp with time zone) TO iamledger_app;
+
+REVOKE ALL ON FUNCTION iamledger.magnitude(p_length bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.magnitude(p_length bigint) TO iamledger_app;
 
 REVOKE ALL ON FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.matching(p_account text, p_items jsonb, p_after bigint) TO iamledger_app;

@@ -1,12 +1,17 @@
--- What readers and projections see: events with their personal values put back, or null where they were erased.
+-- Does a digest stand here in the place of a personal value?
+CREATE FUNCTION iamledger.is_digest(p_value jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT p_value ? 'digest' AND p_value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
+$$;
+
+-- What readers see: events with their personal values put back, or null where they were erased.
 -- Only the entries of an object can be personal; anything else stays as it is.
 CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_personal jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
         WHEN p_personal IS NOT NULL THEN p_data || p_personal
-        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN value::text ~ '^{"digest": "[0-9a-f]{64}"}$'
-                                                         THEN 'null' ELSE value END), '{}')
+        ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN iamledger.is_digest(value) THEN 'null' ELSE value END), '{}')
                 FROM jsonb_each(p_data))
     END
 $$;
