@@ -73,22 +73,23 @@ def rebuild(
     session: Session,
     names: Names = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare every row with the naive interpreter.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="How many to rebuild at once.")] = 2,
 ) -> None:
     """Build projections anew from the events of all accounts, while they can be read, and switch to them.
 
     Where an event does not fit the rules, the projection stops before it, for that account; exit status 1 then.
     """
-    from iamledger.engine.rebuild import rebuild as run
+    from iamledger.engine.rebuild_all import rebuild_all
     from iamledger.engine.registry import stopped
 
-    connection = session.database.connection
+    chosen = _chosen(names)
+    with progress_bar(f"Rebuilding {chosen[0].name if len(chosen) == 1 else f'{len(chosen)} projections'}") as progress:
+        tables = rebuild_all(session.database.url, chosen, jobs, progress)
     rows, failed = [], []
-    for projection in _chosen(names):
-        with progress_bar(f"Rebuilding {projection.name}") as progress:
-            table = run(connection, projection, progress)
-        stops = stopped(connection, table)
-        failed += [(projection.name, stop) for stop in stops]
-        rows.append({"Projection": projection.name, "Generation": table.generation, "FailedAccounts": len(stops)})
+    for table in tables:
+        stops = stopped(session.database.connection, table)
+        failed += [(table.projection.name, stop) for stop in stops]
+        rows.append({"Projection": table.projection.name, "Generation": table.generation, "FailedAccounts": len(stops)})
     if not (verify and session.output is Output.JSON):
         _print(session, "Rebuilt", rows)
     for name, stop in failed:

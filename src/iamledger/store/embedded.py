@@ -56,7 +56,6 @@ _INITIAL = {
     "max_connections": "100",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "pglz",  # the wheel is built without lz4; pglz is in every build
     "jit": "off",
 }
 

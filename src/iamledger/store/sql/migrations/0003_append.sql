@@ -77,8 +77,8 @@ BEGIN
           FROM jsonb_array_elements(p_events) WITH ORDINALITY AS x(e, n)
     ), tagged AS (
         INSERT INTO iamledger.event_tags (account_id, tag, type, position)
-        SELECT DISTINCT p_account, tag, e->>'type', position
-          FROM entry, jsonb_array_elements_text(e->'tags') AS tag
+        SELECT p_account, tag, e->>'type', position
+          FROM entry, LATERAL (SELECT DISTINCT x.tag FROM jsonb_array_elements_text(e->'tags') AS x(tag)) AS tags
     ), personal AS (
         INSERT INTO iamledger.personal (account_id, position, salt, context, data)
         SELECT p_account, position, decode(e->'personal'->>'salt', 'hex'), e->'personal'->'context', e->'personal'->'data'
