@@ -55,9 +55,7 @@ def measure(run: Run) -> Iterator[Result]:
     )
     size, way = f"{many.events:,} events, {ACCOUNTS} accounts", "a transaction an event"
     ratio, speed = Bar("ratio", "at least", 50), Bar("value", "at least", 100_000)
-    yield Result(
-        "rebuild", f"rebuild, {size}, one at a time", "events/s", found["one"], found["stock"], way, ratio
-    )
+    yield Result("rebuild", f"rebuild, {size}, one at a time", "events/s", found["one"], found["stock"], way, ratio)
     yield Result("rebuild", "the same, as a speed", "events/s", found["one"], bar=speed)
     yield Result("rebuild", "the same, two at a time", "events/s", found["two"], found["stock"], way, ratio)
     yield Result("rebuild", "the same, as a speed", "events/s", found["two"], found["one"], "one at a time", bar=speed)

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,8 +22,7 @@ from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
 from iamledger.store import Connection, translated
-from iamledger.store.canonical import canonical_of_strict
-from iamledger.store.events import leaf_hash, stored_digest
+from iamledger.store.events import body_hash, iso_of_text, leaf_hash, stored_digest
 from iamledger.store.merkle import MerkleTree
 
 CHUNK = 2000
@@ -50,10 +48,16 @@ class Replay:
 class _Stored(NamedTuple):
     position: int
     recorded_at: str
+    type: str
+    version: int
+    tags: list[Any]
+    context: Any
+    data: Any
     leaf: bytes
-    content: dict[str, Any]  # context, data, tags, type, version
+    has_personal: bool
     salt: bytes | None
-    personal: dict[str, Any] | None  # context, data
+    personal_context: Any
+    personal_data: Any
 
 
 def replay(
@@ -81,7 +85,7 @@ def replay(
                 _compare(seen, event, comparisons)
             seen.size, seen.last_at = event.position, event.recorded_at
             seen.first_at = seen.first_at or event.recorded_at
-            seen.types[event.content["type"]] += 1
+            seen.types[event.type] += 1
             if event.position % CHUNK == 0:
                 progress(event.position)
         if verify:
@@ -99,29 +103,28 @@ def _check(seen: Replay, event: _Stored) -> None:
     if seen.last_at is not None and event.recorded_at <= seen.last_at:
         seen.findings.append(f"{where}: it was recorded at {event.recorded_at}, not after the event before it")
     try:
-        body = sha256(canonical_of_strict(event.content)).hexdigest()
+        body = body_hash(event.context, event.data, event.tags, event.type, event.version)
     except orjson.JSONEncodeError:  # nested more deeply than anything that was ever written
         body = ""
     if leaf_hash(seen.account_id, body, event.position, event.recorded_at) != event.leaf:
         seen.findings.append(f"{where}: the event is not the one that was hashed when it was written")
-    if event.salt != b"" or event.personal is not None:
-        seen.findings += (f"{where}: {finding}" for finding in _personal_findings(event))
+    if event.salt is not None:
+        seen.findings += [f"{where}: {finding}" for finding in _personal_findings(event, event.salt)]
 
 
-def _personal_findings(event: _Stored) -> Iterator[str]:
+def _personal_findings(event: _Stored, salt: bytes) -> Iterator[str]:
     """Either all personal values are there, as they were hashed, or none is."""
-    if event.personal is None:
-        return
-    if not event.salt:
+    if not (event.has_personal and salt):
         yield "it has personal values, and says that it has none"
         return
-    for part in ("context", "data"):
-        content, personal = _entries(event.content[part]), _entries(event.personal[part])
-        for name, value in personal.items():
-            if content.get(name) != {"digest": stored_digest(name, value, event.salt)}:
+    for stored, personal in ((event.context, event.personal_context), (event.data, event.personal_data)):
+        content, values = _entries(stored), _entries(personal)
+        for name, value in values.items():
+            if content.get(name) != {"digest": stored_digest(name, value, salt)}:
                 yield f"the personal value {name} is not the one that was hashed"
-        for name in _concealed(content) - personal.keys():
-            yield f"the personal value {name} is missing, though others are there"
+        for name, value in content.items():
+            if type(value) is dict and name not in values and _is_digest(value):
+                yield f"the personal value {name} is missing, though others are there"
 
 
 def _entries(value: Any) -> dict[str, Any]:
@@ -129,27 +132,50 @@ def _entries(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _concealed(values: dict[str, Any]) -> set[str]:
-    """The entries in whose place a digest stands."""
-    return {name for name, value in values.items() if isinstance(value, dict) and _is_digest(value)}
-
-
-def _is_digest(value: dict[str, Any]) -> bool:
-    return value.keys() == {"digest"} and re.fullmatch("[0-9a-f]{64}", str(value["digest"])) is not None
+def _is_digest(value: Any) -> bool:
+    """Does it stand in the place of a personal value?"""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"digest"}
+        and re.fullmatch("[0-9a-f]{64}", str(value["digest"])) is not None
+    )
 
 
 def _compare(seen: Replay, event: _Stored, comparisons: dict[str, Comparison]) -> None:
     """What the event means for the rows."""
-    recorded = None
+    stored = readable = None
     for name in list(comparisons):
-        if not comparisons[name].listens_to(event.content["type"]):
+        comparison = comparisons[name]
+        if event.type not in comparison.events:
             continue
-        recorded = recorded or _readable(event)
+        stored = stored or _recorded(event)
+        if comparison.personal and event.has_personal:
+            readable = readable or _readable(event, stored)
         try:
-            seen.findings += map(str, comparisons[name].apply(recorded))
+            drifts = comparison.apply(readable or stored)
         except BrokenRule as broken:
             seen.findings.append(f"position {event.position}: {name}: {broken}")
             del comparisons[name]
+        else:
+            seen.findings += map(str, drifts)
+
+
+def _recorded(event: _Stored) -> Recorded:
+    """The event as projections see it, digests in the place of personal values."""
+    return Recorded(event.position, event.recorded_at, event.type, _entries(event.context), _entries(event.data))
+
+
+def _readable(event: _Stored, stored: Recorded) -> Recorded:
+    """The event as projections see it that ask for personal values: those, or None where they were erased."""
+    if event.salt is not None:
+        context = {**stored.context, **_entries(event.personal_context)}
+        data = {**stored.data, **_entries(event.personal_data)}
+    else:
+        context, data = (
+            {name: None if _is_digest(value) else value for name, value in values.items()}
+            for values in (stored.context, stored.data)
+        )
+    return Recorded(event.position, event.recorded_at, event.type, context, data, concealed=stored)
 
 
 def _finish(seen: Replay, connection: Connection, upto: int, comparisons: dict[str, Comparison]) -> None:
@@ -165,7 +191,23 @@ def _finish(seen: Replay, connection: Connection, upto: int, comparisons: dict[s
 
 
 def _tag_findings(connection: Connection, account_id: str, upto: int) -> Iterator[str]:
-    """Every tag of an event has its row, and every row its event."""
+    """Every tag of an event has its row, and every row its event. Counting tells whether it is worth looking closer."""
+    parameters = {"account": account_id, "upto": upto, "limit": FINDINGS}
+    counts = connection.execute(
+        """
+        SELECT count(*), count(k.tag), (SELECT count(*) FROM iamledger.event_tags
+                                         WHERE account_id = %(account)s AND position <= %(upto)s)
+          FROM (SELECT position, type, unnest(tags) AS tag FROM iamledger.events
+                 WHERE account_id = %(account)s AND position <= %(upto)s) AS told
+          LEFT JOIN iamledger.event_tags k
+            ON (k.account_id, k.position, k.type, k.tag) = (%(account)s, told.position, told.type, told.tag)
+        """,
+        parameters,
+    ).fetchone()
+    assert counts is not None
+    told, matched, kept = counts
+    if told == matched == kept:
+        return
     rows = connection.execute(
         """
         WITH told AS (
@@ -179,7 +221,7 @@ def _tag_findings(connection: Connection, account_id: str, upto: int) -> Iterato
         (SELECT position, tag, 'does not carry the tag' FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM told) AS added)
         ORDER BY 1 LIMIT %(limit)s
         """,
-        {"account": account_id, "upto": upto, "limit": FINDINGS},
+        parameters,
     )
     for position, tag, what in rows:
         yield f"position {position}: the event {what} {tag}"
@@ -213,61 +255,57 @@ def _head_findings(connection: Connection, seen: Replay, upto: int) -> Iterator[
         yield f"positions {first} to {last}: no command is recorded that appended them"
 
 
-def _readable(event: _Stored) -> Recorded:
-    """The event as projections see it: personal values put back, or None where they were erased."""
-    stored = Recorded(
-        event.position,
-        event.recorded_at,
-        event.content["type"],
-        _entries(event.content["context"]),
-        _entries(event.content["data"]),
-    )
-    if event.salt == b"":
-        return stored
-    if event.personal is not None:
-        context = {**stored.context, **_entries(event.personal["context"])}
-        data = {**stored.data, **_entries(event.personal["data"])}
-    else:
-        context, data = (
-            {name: None if name in _concealed(values) else value for name, value in values.items()}
-            for values in (stored.context, stored.data)
-        )
-    return Recorded(event.position, event.recorded_at, stored.type, context, data, concealed=stored)
-
-
 def _events(connection: Connection, account_id: str, upto: int) -> Iterator[_Stored]:
     """The events as they are stored, streamed."""
-    with connection.cursor(name="events_to_replay") as cursor:
+    with connection.cursor(name="events_to_replay", binary=True) as cursor:
         cursor.execute(
             """
-            SELECT e.position, iamledger.iso(e.recorded_at), e.leaf_hash, e.has_personal, p.salt,
-                   jsonb_build_object('context', e.context, 'data', e.data, 'tags', to_jsonb(e.tags),
-                                      'type', e.type, 'version', e.version)::text,
-                   CASE WHEN p.salt IS NOT NULL THEN jsonb_build_object('context', p.context, 'data', p.data)::text END
+            SELECT e.position, e.recorded_at::text, e.type, e.version, e.tags, e.context::text, e.data::text, e.leaf_hash,
+                   e.has_personal, p.salt, p.context::text, p.data::text
               FROM iamledger.events e LEFT JOIN iamledger.personal p USING (account_id, position)
              WHERE e.account_id = %s AND e.position <= %s ORDER BY e.position
             """,
             (account_id, upto),
         )
         for rows in _ahead(lambda: cursor.fetchmany(CHUNK)):
-            for position, recorded_at, leaf, has_personal, salt, content, personal in rows:
+            for (
+                position,
+                at,
+                type_,
+                version,
+                tags,
+                context,
+                data,
+                leaf,
+                has_personal,
+                salt,
+                its_context,
+                its_data,
+            ) in rows:
                 yield _Stored(
                     position,
-                    recorded_at or "",  # null if it is infinite
+                    iso_of_text(at),
+                    type_,
+                    version,
+                    tags,
+                    _parsed(context),
+                    _parsed(data),
                     leaf,
-                    _parsed(content),
-                    salt if has_personal else b"",
-                    None if personal is None else _parsed(personal),
+                    has_personal,
+                    salt,
+                    _parsed(its_context),
+                    _parsed(its_data),
                 )
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str | None) -> Any:
     """JSON that was stored. What no command can have written, such as a number of a thousand digits, is nothing."""
+    if text is None:
+        return None
     try:
-        parsed: dict[str, Any] = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {"context": {}, "data": {}, "tags": [], "type": "", "version": 0}
-    return parsed
+        return None
 
 
 def _ahead(fetch: Callable[[], list[Any]]) -> Iterator[list[Any]]:

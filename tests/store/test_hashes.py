@@ -20,7 +20,7 @@ from iamledger import store
 from iamledger.store import Connection, Context, NewEvent, Request, canonical
 from iamledger.store.canonical import MAX_INTEGER, parse
 from iamledger.store.connection import connect
-from iamledger.store.events import body_hash, digest, from_iso, iso, leaf_hash
+from iamledger.store.events import body_hash, digest, iso, leaf_hash
 from iamledger.store.merkle import MerkleTree
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "hashes.json").read_text("utf-8"))
@@ -129,7 +129,7 @@ class TestLeaf:
         assert leaf.hex() == vector["leaf"]
         in_sql = connection.execute(
             "SELECT iamledger.leaf_hash(%s, %s, %s, %s)",
-            (vector["account"], vector["body"], vector["position"], from_iso(vector["recorded_at"])),
+            (vector["account"], vector["body"], vector["position"], datetime.fromisoformat(vector["recorded_at"])),
         ).fetchone()
         assert in_sql == (leaf,)
 
@@ -137,7 +137,7 @@ class TestLeaf:
     @given(time=some.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=some.just(UTC)))
     def test_times_are_written_alike(self, connection: Connection, time: datetime) -> None:
         assert connection.execute("SELECT iamledger.iso(%s)", (time,)).fetchone() == (iso(time),)
-        assert from_iso(iso(time)) == time
+        assert datetime.fromisoformat(iso(time)) == time
 
     def test_the_settings_of_the_session_have_no_say(self, urls: Urls, account: str) -> None:
         with connect(urls.application) as own:

@@ -58,17 +58,17 @@ class Interpreter:
 
     def apply(self, event: Recorded) -> list[Version]:
         """Apply one event; returns the versions that ended with it. Raises `BrokenRule`."""
-        concealed = event.concealed or event
+        stored = event.concealed or event
         ended: list[Version] = []
         touched: set[Key] = set()
         for rule in self._rules.get(event.type, ()):
-            key = tuple([_text(concealed.data.get(field)) for field in rule.key_fields])
+            key = tuple([_text(stored.data.get(field)) for field in rule.key_fields])
             if None in key or key in touched:
                 raise BrokenRule(
                     f"{rule.kind} of a row that {'has no key' if None in key else 'the event touched already'}"
                 )
             touched.add(key)  # type: ignore[arg-type]
-            ended += self._operate(rule, key, event)  # type: ignore[arg-type]
+            ended += self._operate(rule, key, event, stored)  # type: ignore[arg-type]
         return ended
 
     def rest(self) -> Iterator[Version]:
@@ -77,17 +77,16 @@ class Interpreter:
             since, columns = self.open[key]
             yield Version(key, since, None, columns)
 
-    def _operate(self, rule: _Rule, key: Key, event: Recorded) -> list[Version]:
+    def _operate(self, rule: _Rule, key: Key, event: Recorded, stored: Recorded) -> list[Version]:
         before = self.open.pop(key, None)
         if rule.kind != "put" and (before is None) != (rule.kind == "open"):
             raise BrokenRule(f"{rule.kind} of a row that {'is not open' if before is None else 'is open'}")
         if rule.kind != "close":
-            columns = {
-                name: converted(value_in(event if personal else event.concealed or event))
-                for name, value_in, converted, personal in rule.columns
-            }
-            if rule.kind == "revise" and before is not None:
-                columns = {**before[1], **columns}
+            columns = dict(before[1]) if rule.kind == "revise" and before is not None else {}
+            for name, value_in in rule.columns:
+                columns[name] = value_in(stored)
+            for name, value_in in rule.personal:
+                columns[name] = value_in(event)
             self.open[key] = (event.position, columns)
         return [] if before is None else [Version(key, before[0], event.position, before[1])]
 
@@ -98,24 +97,26 @@ class _Rule:
     def __init__(self, projection: Projection, rule: Rule) -> None:
         self.kind = rule.kind
         self.key_fields = projection.key_fields(rule)
-        self.columns = [
-            (name, _value_in(source), _CONVERTED[projection.columns[name]], name in projection.personal)
-            for name, source in projection.sources(rule).items()
-        ]
+        sources = projection.sources(rule)
+        values = {name: _value_in(source, projection.columns[name]) for name, source in sources.items()}
+        self.columns = [(name, value) for name, value in values.items() if name not in projection.personal]
+        self.personal = [(name, value) for name, value in values.items() if name in projection.personal]
 
 
-def _value_in(source: Source) -> Callable[[Recorded], Any]:
+def _value_in(source: Source, type_: ColumnType) -> Callable[[Recorded], Any]:
+    """What finds a column's value in an event, and converts it."""
+    converted = _CONVERTED[type_]
     match source:
-        case Field(field):
-            return lambda event: event.data.get(field)
-        case FromContext(entry):
-            return lambda event: event.context.get(entry)
+        case Field(name):
+            return lambda event: converted(event.data.get(name))
+        case FromContext(name):
+            return lambda event: converted(event.context.get(name))
         case RecordedAt():
-            return lambda event: event.recorded_at
+            return lambda event: converted(event.recorded_at)
         case RecordedPosition():
-            return lambda event: event.position
+            return lambda event: converted(event.position)
         case constant:
-            return lambda _event: constant
+            return lambda _event: converted(constant)
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", re.ASCII)

@@ -5,15 +5,19 @@ Memory stays small: events and rows are streamed, rows ordered by where they end
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from iamledger.engine.compile import Table, quoted
+from iamledger.engine.declaration import ColumnType
 from iamledger.engine.naive import Interpreter, Recorded, Version
 from iamledger.store.connection import Connection
+from iamledger.store.events import iso_of_text
+
+CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +61,15 @@ class Comparison:
 
     def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
         self._interpreter = Interpreter(table.projection)
-        self._listens = frozenset(table.projection.events())
+        self.events = frozenset(table.projection.events())
+        """The types of events that it listens to."""
+        self.personal = bool(table.projection.personal)
+        """Does it look at personal values?"""
         self._name, self._account_id = table.projection.name, account_id
         self._json_columns = [name for name, type_ in table.projection.columns.items() if type_ == "jsonb"]
         self._rows = _rows(connection, account_id, table, upto)
         self._next = next(self._rows, None)
         self.rows = 0
-
-    def listens_to(self, type_: str) -> bool:
-        """Does the projection have a rule for this type of event?"""
-        return type_ in self._listens
 
     def apply(self, event: Recorded) -> Sequence[Drift]:
         """One more event: the rows that ended with it. Raises `BrokenRule`."""
@@ -121,24 +124,33 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> I
     Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.
     """
     projection = table.projection
-    width = len(projection.key)
-    keys = ", ".join(map(quoted, projection.key))
-    order = ", ".join(f'{quoted(name)} COLLATE "C"' for name in projection.key)
-    pairs = ", ".join(
-        f"'{name}', " + (f"iamledger.iso({quoted(name)})" if type_ == "timestamptz" else quoted(name))
-        for name, type_ in projection.columns.items()
+    key, columns = list(projection.key), projection.columns
+    order = ", ".join(f'{quoted(name)} COLLATE "C"' for name in key)
+    read = ", ".join(
+        f"{quoted(name)}::text" if columns.get(name) in ("jsonb", "timestamptz") else quoted(name)
+        for name in [*key, *columns]
     )
-    with connection.cursor(name=f"rows_of_{projection.name}") as cursor:
-        cursor.itersize = 1000
+    with connection.cursor(name=f"rows_of_{projection.name}", binary=True) as cursor:
         cursor.execute(
             "WITH reached AS (SELECT max(position) AS position FROM iamledger.projection_positions"
             " WHERE account_id = %(account)s AND projection = %(projection)s AND generation = %(generation)s)"
-            f"SELECT since, _ended, jsonb_build_object({pairs})::text, {keys} FROM ("
+            f"SELECT since, _ended, {read} FROM ("
             " SELECT r.*, CASE WHEN until <= %(upto)s OR until > reached.position THEN until END AS _ended"
             f" FROM {table.name} r, reached"
             " WHERE account_id = %(account)s AND (since <= %(upto)s OR since > reached.position)) AS known"
             f" ORDER BY _ended NULLS LAST, {order}, since",
             {"account": account_id, "upto": upto, "projection": projection.name, "generation": table.generation},
         )
-        for row in cursor:
-            yield Version(tuple(row[3 : 3 + width]), row[0], row[1], orjson.loads(row[2]))
+        found = [(name, _FOUND.get(type_)) for name, type_ in columns.items()]
+        width = 2 + len(key)
+        while rows := cursor.fetchmany(CHUNK):
+            for row in rows:
+                values = {
+                    name: value if value is None or convert is None else convert(value)
+                    for (name, convert), value in zip(found, row[width:], strict=True)
+                }
+                yield Version(row[2:width], row[0], row[1], values)
+
+
+_FOUND: dict[ColumnType, Callable[[str], Any]] = {"jsonb": orjson.loads, "timestamptz": iso_of_text}
+"""From the text of a row's column to the form that the interpreter gives it."""

@@ -67,9 +67,11 @@ def iso(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # strftime: no year 0999
 
 
-def from_iso(text: str) -> datetime:
-    """The inverse of `iso`."""
-    return datetime.fromisoformat(text)
+def iso_of_text(text: str) -> str:
+    """The same of a time as PostgreSQL writes it in our sessions (UTC, ISO); nothing if its year has not four digits."""
+    if len(text) < 22 or text[4] != "-" or text[-3:] != "+00":
+        return ""
+    return f"{text[:10]}T{text[11:19]}.{text[20:-3]:0<6}Z"
 
 
 def query_json(query: Query) -> str:
@@ -114,9 +116,9 @@ def stored_digest(name: str, value: Json, salt: bytes, encode: Callable[[Json], 
 
 
 def body_hash(context: Json, data: Json, tags: Sequence[str], type_: str, version: int) -> str:
-    """SHA-256 (hex) of an event's content, digests in the place of personal values."""
-    content = {"context": context, "data": data, "tags": list(tags), "type": type_, "version": version}
-    return sha256(canonical(content)).hexdigest()
+    """SHA-256 (hex) of the content of an event that was stored, digests in the place of personal values."""
+    content = {"context": context, "data": data, "tags": tags, "type": type_, "version": version}
+    return sha256(canonical_of_strict(content)).hexdigest()
 
 
 def leaf_hash(account_id: str, body: str, position: int, recorded_at: str) -> bytes:
