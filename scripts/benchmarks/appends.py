@@ -71,7 +71,7 @@ def measure(run: Run) -> Iterator[Result]:
         run.tell(f"whole commands, {writers} at a time")
         url = run.server.database()
         filling.write(url, filling.lives(max(WRITERS), max(WRITERS)))
-        found = interleaved(run.rounds(3), {"ours": partial(_window, run.server, command_writer, url, writers, window)})
+        found = interleaved(run.rounds(5), {"ours": partial(_window, run.server, command_writer, url, writers, window)})
         many = f"{writers} writers" if writers > 1 else "one writer"
         yield Result("appends", f"whole command `user create`, {many}", "1/s", found["ours"])
 

@@ -144,10 +144,8 @@ def _is_digest(value: Any) -> bool:
 def _compare(seen: Replay, event: _Stored, comparisons: dict[str, Comparison]) -> None:
     """What the event means for the rows."""
     stored = readable = None
-    for name in list(comparisons):
-        comparison = comparisons[name]
-        if event.type not in comparison.events:
-            continue
+    interested = [(name, comparison) for name, comparison in comparisons.items() if event.type in comparison.events]
+    for name, comparison in interested:
         stored = stored or _recorded(event)
         if comparison.personal and event.has_personal:
             readable = readable or _readable(event, stored)
