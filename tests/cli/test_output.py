@@ -168,7 +168,7 @@ def test_a_terminal_that_lacks_characters_gets_them_spelled_out(encoding: str, a
 def test_progress_is_shown_on_a_terminal_alone(acme: Program) -> None:
     ran = terminal(acme, "projection", "rebuild", "--verify")
     assert ran.status == 0
-    assert "Rebuilding users" in ran.out
+    assert "Rebuilding 5 projections" in ran.out
     assert "Verifying" in ran.out
     piped = acme("projection", "rebuild", "--verify")
     assert piped.err == ""

@@ -249,3 +249,35 @@ def test_nothing_to_change_is_no_refusal(acme: Program) -> None:
         ran = acme(*arguments)
         assert (ran.status, ran.out, ran.err) == (0, "Nothing to change.\n", "")
     assert acme.heads() == before
+
+
+OWN_PROJECTION = """
+from iamledger.engine.declaration import Projection, open_row
+
+projection = Projection(name="paths", key=["path"], columns={"user_name": "text"}, rules=[open_row("UserCreated")])
+"""
+
+
+def test_a_rebuild_tells_for_which_accounts_it_stopped_before_an_event(acme: Program) -> None:
+    """Two users of one path open a row twice. The other account goes on."""
+    folder = acme.folder / "own"
+    folder.mkdir()
+    (folder / "paths.py").write_text(OWN_PROJECTION)
+    own = {"IAMLEDGER_PROJECTIONS": str(folder)}
+    assert acme("account", "create", "umbrella", "--email", "root@umbrella.example").status == 0
+    for name in ("bob", "carol"):
+        assert acme("user", "create", name, "--path", "/twice/").status == 0
+    ran = acme.process("projection", "rebuild", "paths", "users", **own)
+    assert ran.status == 1
+    assert [line.split() for line in ran.lines[1:]] == [["paths", "2", "1"], ["users", "2", "0"]]
+    assert "paths stopped before position " in ran.err
+    assert "open of a row that is open" in ran.err
+    assert "Traceback" not in ran.err
+    told = acme.process("projection", "rebuild", "paths", "--output", "json", **own)
+    assert (told.status, told.json["Rebuilt"][0]["FailedAccounts"]) == (1, 1)
+
+
+def test_changes_have_no_form_in_csv(acme: Program) -> None:
+    ran = acme("audit", "log", "--patch", "--output", "csv")
+    assert (ran.status, ran.out) == (2, "")
+    assert "use --output json" in ran.err

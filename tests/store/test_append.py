@@ -576,3 +576,21 @@ def now(connection: Connection) -> Any:
     row = connection.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
     return row[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (psycopg.errors.DiskFull("no space left on device"), store.ServerFailed),
+        (psycopg.errors.OutOfMemory("out of memory"), store.ServerFailed),
+        (psycopg.errors.AdminShutdown("terminating connection"), store.ConnectionLost),
+        (psycopg.errors.ConnectionFailure("gone"), store.ConnectionLost),
+        (psycopg.OperationalError("consuming input failed"), store.ConnectionLost),
+        (psycopg.InterfaceError("the connection is closed"), store.ConnectionLost),
+    ],
+    ids=lambda value: getattr(value, "__name__", type(value).__name__),
+)
+def test_only_a_lost_connection_is_told_as_one(error: psycopg.Error, ours: type[Exception]) -> None:
+    """A full disk is not repeated as if the answer had been lost."""
+    with pytest.raises(ours, match=str(error)), store.translated():
+        raise error

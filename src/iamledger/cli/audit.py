@@ -63,6 +63,8 @@ def log(
     """Show events, newest first, like `git log`; with --follow, oldest first."""
     if follow and (at.as_of is not None or until is not None):
         raise typer.BadParameter("it shows what is still to come; leave --as-of and --until out", param_hint="--follow")
+    if patch and at.output is Output.CSV:
+        raise typer.BadParameter("changes have no form in CSV; use --output json", param_hint="--patch")
     from iamledger import store
     from iamledger.history import Filter, find
     from iamledger.moments import parse_time

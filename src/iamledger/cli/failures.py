@@ -16,6 +16,7 @@ from iamledger.store import (
     NoLedger,
     NotStrictJson,
     SchemaOutdated,
+    ServerFailed,
     StoreError,
     Unreachable,
 )
@@ -48,6 +49,8 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return f"SchemaOutdated: {error}. The first migration makes it. Run: iamledger db migrate", UNREACHABLE
         case Unreachable():
             return f"Unreachable: the database cannot be reached: {error}", UNREACHABLE
+        case ServerFailed():
+            return f"ServerFailed: the database server could not do this: {error}", UNREACHABLE
         case EmbeddedServerError():
             return f"Unreachable: {error}", UNREACHABLE
         case StoreError() | ProjectionError() | InvalidProjection() | MasterKeyError() | SettingsError():

@@ -20,6 +20,10 @@ class ConnectionLost(Unreachable):
     """The connection dropped; what was under way may or may not have been committed."""
 
 
+class ServerFailed(StoreError):
+    """The server could not do it: its disk is full, say, or its memory. Nothing was changed."""
+
+
 class Locked(StoreError):
     """A lock was held for too long by somebody else."""
 
@@ -75,6 +79,10 @@ _OURS: dict[str, type[StoreError]] = {
 }
 
 
+_CONNECTION = ("08", "57P")
+"""Classes of errors that end a session: connection_exception, admin_shutdown and the like."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn PostgreSQL's errors into ours. What is not expected stays as it is."""
@@ -85,5 +93,6 @@ def translated() -> Iterator[None]:
         if known is not None:
             raise known(error.diag.message_primary or str(error)) from error
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            raise ConnectionLost(str(error).strip()) from error
+            told = error.sqlstate is not None and not error.sqlstate.startswith(_CONNECTION)
+            raise (ServerFailed if told else ConnectionLost)(str(error).strip()) from error
         raise
