@@ -336,3 +336,26 @@ def test_two_projections_stand_at_the_same_position_while_others_write(urls: Url
         seen = [reader.result() for reader in readers]
         assert writer.result() > 10
     assert all(len(positions) > 5 for positions in seen), "the readers saw the ledger grow"
+
+
+def test_magnitudes_are_the_powers_of_two_that_a_length_reaches(connection: Connection) -> None:
+    """By this the past is found, so it must be exact up to the longest life there can be."""
+    lengths = sorted({1, 2**62} | {2**m + near for m in range(1, 62) for near in (-1, 0, 1)})
+    rows = connection.execute(
+        "SELECT length, iamledger.magnitude(length) FROM unnest(%s::bigint[]) AS length", (lengths,)
+    ).fetchall()
+    assert dict(rows) == {length: length.bit_length() - 1 for length in lengths}
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 9, 31, 32, 33])
+def test_a_row_is_found_from_its_first_position_until_before_its_last(connection: Connection, length: int) -> None:
+    account = new_account()
+    swept = [event("RoomSwept")] * (length - 1)
+    write(connection, account, [event("RoomSwept"), event("LampHung", lamp="l"), *swept, event("LampBroken", lamp="l")])
+    write(connection, account, [event("RoomSwept")] * 5)
+    found = []
+    for position in range(1, length + 8):
+        with open_view(connection, account, [lamps], position=position) as view:
+            if view.rows("SELECT FROM {lamps}"):
+                found.append(position)
+    assert found == [*range(2, 2 + length)]
