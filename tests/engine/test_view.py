@@ -359,3 +359,21 @@ def test_a_row_is_found_from_its_first_position_until_before_its_last(connection
             if view.rows("SELECT FROM {lamps}"):
                 found.append(position)
     assert found == [*range(2, 2 + length)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM {lamps}",
+        "SELECT count(*) FROM {lamps} l JOIN {lamps} m USING (lamp);",
+        "WITH lit AS (SELECT * FROM {lamps}) SELECT count(*) FROM lit",
+        "SELECT count FROM (SELECT count(*) FROM {lamps}) AS counted ORDER BY 1 LIMIT 1 ; ",
+    ],
+)
+@pytest.mark.parametrize("position", [None, 2])
+def test_a_query_may_name_a_projection_as_it_likes(connection: Connection, sql: str, position: int | None) -> None:
+    """With and without an alias, several times, below a WITH of its own."""
+    account = new_account()
+    write(connection, account, [event("LampHung", lamp="l"), event("LampHung", lamp="m"), event("LampHung", lamp="n")])
+    with open_view(connection, account, [lamps, sockets], position=position) as view:
+        assert view.rows(sql) == [{"count": position or 3}]

@@ -5,7 +5,7 @@ A view is one snapshot. All its projections stand at the same position of one ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from psycopg.rows import dict_row
 
 from iamledger.engine.catchup import catch_up
-from iamledger.engine.compile import Table
+from iamledger.engine.compile import Table, quoted
 from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import NoSuchProjection, ProjectionFailed
 from iamledger.engine.registry import live_tables
@@ -49,19 +49,31 @@ class View:
 
         Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there.
         """
-        names = {name: f"({self._rows_of(table)})" for name, table in self.tables.items()}
+        named = _Named(self.tables)
+        query = sql.format_map(named).rstrip().rstrip(";")
+        rows_of = [f"{quoted(name)} AS NOT MATERIALIZED ({self._rows_of(self.tables[name])})" for name in named.used]
+        statement = f"WITH {', '.join(rows_of)} ({query})" if rows_of else query
         with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
             parameters = {"account_id": self.account_id, "time": self.time, **parameters}
-            return cursor.execute(sql.format_map(_Known(names)), parameters).fetchall()
+            return cursor.execute(statement, parameters).fetchall()
 
     def _rows_of(self, table: Table) -> str:
         account = "%(account_id)s"
         return table.rows_at(account, self.position, self.reached) if self.past else table.rows_now(account)
 
 
-class _Known(dict[str, str]):
-    def __missing__(self, name: str) -> str:
-        raise NoSuchProjection(f"There is no projection called {name}.")
+class _Named:
+    """Puts the names of projections into a query, and keeps which ones it named."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self.tables = tables
+        self.used: dict[str, None] = {}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self.tables:
+            raise NoSuchProjection(f"There is no projection called {name}.")
+        self.used[name] = None
+        return quoted(name)
 
 
 @contextmanager
