@@ -367,6 +367,8 @@ def test_a_row_is_found_from_its_first_position_until_before_its_last(connection
         "SELECT count(*) FROM {lamps}",
         "SELECT count(*) FROM {lamps} l JOIN {lamps} m USING (lamp);",
         "WITH lit AS (SELECT * FROM {lamps}) SELECT count(*) FROM lit",
+        "with recursive n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9)"
+        " SELECT count(*) FROM {lamps} WHERE EXISTS (SELECT FROM n)",
         "SELECT count FROM (SELECT count(*) FROM {lamps}) AS counted ORDER BY 1 LIMIT 1 ; ",
     ],
 )

@@ -5,6 +5,7 @@ A view is one snapshot. All its projections stand at the same position of one ac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -50,9 +51,14 @@ class View:
         Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there.
         """
         named = _Named(self.tables)
-        query = sql.format_map(named).rstrip().rstrip(";")
+        statement = sql.format_map(named)
         rows_of = [f"{quoted(name)} AS NOT MATERIALIZED ({self._rows_of(self.tables[name])})" for name in named.used]
-        statement = f"WITH {', '.join(rows_of)} ({query})" if rows_of else query
+        if rows_of:
+            its_own = _WITH.match(statement)
+            recursive, rest = (
+                (its_own[1] or "", f", {statement[its_own.end() :]}") if its_own else ("", f" {statement}")
+            )
+            statement = f"WITH{recursive} {', '.join(rows_of)}{rest}"
         with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
             parameters = {"account_id": self.account_id, "time": self.time, **parameters}
             return cursor.execute(statement, parameters).fetchall()
@@ -60,6 +66,9 @@ class View:
     def _rows_of(self, table: Table) -> str:
         account = "%(account_id)s"
         return table.rows_at(account, self.position, self.reached) if self.past else table.rows_now(account)
+
+
+_WITH = re.compile(r"\s*WITH(\s+RECURSIVE)?\b", re.IGNORECASE)
 
 
 class _Named:
