@@ -195,7 +195,8 @@ def _tag_findings(connection: Connection, account_id: str, upto: int) -> Iterato
         """
         SELECT count(*), count(k.tag), (SELECT count(*) FROM iamledger.event_tags
                                          WHERE account_id = %(account)s AND position <= %(upto)s)
-          FROM (SELECT position, type, unnest(tags) AS tag FROM iamledger.events
+          FROM (SELECT e.position, e.type, t.tag FROM iamledger.events e
+                 CROSS JOIN LATERAL (SELECT DISTINCT unnest(e.tags)) AS t(tag)
                  WHERE account_id = %(account)s AND position <= %(upto)s) AS told
           LEFT JOIN iamledger.event_tags k
             ON (k.account_id, k.position, k.type, k.tag) = (%(account)s, told.position, told.type, told.tag)

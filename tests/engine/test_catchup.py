@@ -31,7 +31,7 @@ from iamledger.engine.compile import Table
 from iamledger.engine.declaration import Projection, open_row
 from iamledger.engine.errors import ProjectionFailed
 from iamledger.engine.registry import live_tables
-from iamledger.engine.view import open_view
+from iamledger.engine.view import count_rows, open_view
 from iamledger.store import Connection, ConnectionLost, Locked, NewEvent, NoLedger
 from iamledger.store.connection import connect
 
@@ -389,3 +389,11 @@ def test_a_killed_session_leaves_rows_and_positions_consistent(
         if not killed.done:
             break
     assert number > 8
+
+
+def test_rows_of_a_projection_that_has_stopped_are_not_counted(connection: Connection) -> None:
+    """A quota must not be passed because rows are missing."""
+    account = new_account()
+    write(connection, account, [HUNG, event("LampHung", lamp="l")])
+    with pytest.raises(ProjectionFailed, match="cannot be counted"):
+        count_rows(connection, account, lamps)

@@ -154,7 +154,7 @@ def _chosen(names: list[str] | None) -> list[Projection]:
     for name in names or ():
         if name not in known:
             raise NoSuchProjection(f"There is no projection called {name}. There are: {', '.join(known)}.")
-    return [known[name] for name in names or known]
+    return [known[name] for name in dict.fromkeys(names or known)]
 
 
 def _print(session: Session, name: str, rows: Sequence[Row]) -> None:

@@ -279,10 +279,12 @@ def _only_one(connection: Connection, projection: Projection) -> Iterator[None]:
 
 @contextmanager
 def _build_settings(connection: Connection) -> Iterator[None]:
-    """More memory for sorting and for indexes, while building."""
-    connection.execute(f"SET work_mem = '{BUILD_MEMORY}'; SET maintenance_work_mem = '{BUILD_MEMORY}'")
+    """More memory for sorting and for indexes, and all the time that a statement needs, while building."""
+    connection.execute(
+        f"SET work_mem = '{BUILD_MEMORY}'; SET maintenance_work_mem = '{BUILD_MEMORY}'; SET statement_timeout = 0"
+    )
     try:
         yield
     finally:
         if not (connection.closed or connection.broken):
-            connection.execute("RESET work_mem; RESET maintenance_work_mem")
+            connection.execute("RESET work_mem; RESET maintenance_work_mem; RESET statement_timeout")

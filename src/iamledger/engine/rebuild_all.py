@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
+
+import psycopg
 
 from iamledger.engine.compile import Table
 from iamledger.engine.declaration import Projection
@@ -57,8 +59,10 @@ def _workers(connections: Sequence[Connection]) -> Iterator[ThreadPoolExecutor]:
     try:
         yield workers
     except KeyboardInterrupt:
+        workers.shutdown(wait=False, cancel_futures=True)
         for connection in connections:
-            connection.cancel_safe()
+            with suppress(psycopg.Error):  # it may have ended by itself
+                connection.cancel_safe()
         raise
     finally:
         workers.shutdown(cancel_futures=True)

@@ -173,10 +173,18 @@ def count_rows(connection: Connection, account_id: str, projection: Projection) 
         catch_up(connection, account_id, [table])
         with translated():
             row = connection.execute(
-                f"SELECT count(*) FROM {table.name} WHERE account_id = %s AND until IS NULL",
-                (account_id,),
+                f"SELECT count(*), (SELECT p.failed FROM iamledger.projection_positions p WHERE p.account_id = %(account)s"
+                "                    AND p.projection = %(projection)s AND p.generation = %(generation)s)"
+                f" FROM {table.name} WHERE account_id = %(account)s AND until IS NULL",
+                {"account": account_id, "projection": projection.name, "generation": table.generation},
             ).fetchone()
         assert row is not None
-        return int(row[0])
+        count, failed = row
+        if failed is not None:  # what is too few must not pass a quota
+            raise ProjectionFailed(
+                f"The projection {projection.name} stopped before the event at position {failed}, so its rows cannot be"
+                " counted. See `iamledger projection status`."
+            )
+        return int(count)
 
     return _again_if_rebuilt(connection, [projection], counted)
