@@ -20,7 +20,7 @@ def rebuild_all(
 ) -> list[Table]:
     """Rebuild these projections, so many at a time. Returns their new generations, in the same order.
 
-    If one cannot be rebuilt, those under way are finished and no others begun; then its error is raised.
+    If one cannot be rebuilt, those under way are finished, and at most one more is begun; then its error is raised.
     """
     done: dict[str, int] = {}
     with ExitStack() as opened:

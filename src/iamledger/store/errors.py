@@ -21,7 +21,7 @@ class ConnectionLost(Unreachable):
 
 
 class ServerFailed(StoreError):
-    """The server could not do it: its disk is full, say, or its memory. Nothing was changed."""
+    """The server could not do it: its disk is full, say, or its memory. What was under way was rolled back."""
 
 
 class Locked(StoreError):
