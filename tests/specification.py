@@ -15,12 +15,16 @@ from typing import Any
 from unittest.mock import patch
 
 from iamledger.decisions import Bound, Decision, bind
+from iamledger.engine.view import rows_begun
 from iamledger.iam import identifiers
 from iamledger.iam.events import Event, from_stored
+from iamledger.iam.nouns import CountOf
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.refusals import Refusal
+from iamledger.past import Past
 from iamledger.store.canonical import canonical, parse
 from iamledger.store.events import Match, query_json
+from iamledger_projections import projections
 
 ACCOUNT = "123456789012"
 NOW = datetime(2026, 11, 24, 12, 7, 30, 123456, tzinfo=UTC)
@@ -31,9 +35,14 @@ def entropy(number: int) -> bytes:
     return number.to_bytes(5, "big") + bytes(6)
 
 
+def new_id(prefix: str, number: int) -> str:
+    """The unique id of a kind that is drawn after so many events."""
+    return identifiers.unique_id(prefix, entropy(number))
+
+
 def user_id(number: int) -> str:
     """The user id that is drawn after so many events."""
-    return identifiers.user_id(ACCOUNT, entropy(number))
+    return new_id("AIDA", number)
 
 
 def key_id(number: int) -> str:
@@ -85,33 +94,32 @@ class Given:
     def when(self, decision: Decision, **arguments: Any) -> When:
         """Make a decision, and see what comes of it."""
         draw = len(self.events) if self.draw is None else self.draw
-        boundary: list[Match] = []
+        past = Past()
         outcome: Refusal | tuple[Event, ...]
         try:
             with patch.object(os, "urandom", lambda size: entropy(draw)[:size]):
                 bound = bind(decision, ACCOUNT, arguments)
-            outcome = tuple(self._run(bound, boundary))
+            outcome = tuple(self._run(bound, past))
         except Refusal as refusal:
             outcome = refusal
-        return When(self, decision, arguments, draw, outcome, boundary)
+        return When(self, decision, arguments, draw, outcome, past.boundary())
 
-    def _run(self, bound: Bound, boundary: list[Match]) -> list[Event]:
+    def _run(self, bound: Bound, past: Past) -> list[Event]:
         """What `Ledger.execute` does between reading and appending."""
-        boundary += bound.first_query()
-        first = self._read(boundary)
-        bound.resolve_names(first)
-        query = bound.second_query()
-        boundary += query
-        second = self._read(query) if query else []
-        return bound.decide([*first, *second], now=self.now, quotas=self.quotas, counts={"users": self._users()})
+        past.learn(self._read(past.ask(bound.first_query())))
+        bound.resolve_names(past)
+        past.learn(self._read(past.ask(bound.second_query())))
+        return bound.decide(past, now=self.now, quotas=self.quotas, count=self._count)
 
     def _read(self, query: Sequence[Match]) -> list[tuple[int, Event]]:
         query_json(query)  # raises for what the store would not take
+        if not query:
+            return []
         return [(place, event) for place, event in enumerate(self.events, 1) if matches(query, event)]
 
-    def _users(self) -> int:
-        types = [type(event).__name__ for event in self.events]
-        return types.count("UserCreated") - types.count("UserDeleted")
+    def _count(self, wanted: CountOf) -> int:
+        types = (type(event).__name__ for event in self.events)
+        return rows_begun(projections()[wanted.projection], wanted.where, types)
 
 
 def _told(outcome: Iterable[Event | Refusal]) -> list[tuple[str, object]]:

@@ -39,6 +39,7 @@ from iamledger.iam.user import (
     delete_user,
     update_user,
 )
+from iamledger.past import Past
 from iamledger.store.events import Match
 from specification import ACCOUNT, NOW, entropy, given, key_id, user_id
 
@@ -64,9 +65,9 @@ def asked(query: Sequence[Match]) -> dict[str, set[str]]:
 
 def decide(bound: Bound, *events: Event, counts: int = 0) -> list[Any]:
     """Decide on these events, at positions that the store would give them in any order."""
-    known = list(enumerate(events, 1))
-    bound.resolve_names(known)
-    return bound.decide(reversed(known), now=NOW, quotas=Quotas(), counts={"users": counts})
+    past = Past(reversed(list(enumerate(events, 1))))
+    bound.resolve_names(past)
+    return bound.decide(past, now=NOW, quotas=Quotas(), count={CountOf("users"): counts}.__getitem__)
 
 
 class TestArguments:
@@ -131,16 +132,21 @@ class TestArguments:
         assert (user.ids, key.ids) == ({"user_id": user_id(7)}, {"key": key_id(7)})
         assert decide(key, ALICE) == decide(key, ALICE) == [AccessKeyCreated(access_key_id=key_id(7), user_id=A)]
 
-    def test_counts_are_asked_for_and_supplied(self) -> None:
-        assert bind(create_user, ACCOUNT, {"name": "alice"}).counts() == ["users"]
-        assert bind(delete_user, ACCOUNT, {"user": "alice"}).counts() == []
+    def test_counts_are_asked_for_only_by_decisions_that_have_them(self) -> None:
+        wanted: list[CountOf] = []
+        past = Past([(1, ALICE)])
+        for decision, arguments in ((create_user, {"name": "bob"}), (delete_user, {"user": "alice"})):
+            bound = bind(decision, ACCOUNT, arguments)
+            bound.resolve_names(past)
+            bound.decide(past, now=NOW, quotas=Quotas(), count=lambda count: wanted.append(count) or 0)
+        assert wanted == [CountOf("users")]
 
 
 class TestBoundary:
     def test_a_user_is_found_by_name_then_by_id(self) -> None:
         bound = bind(update_user, ACCOUNT, {"user": "ALICE", "new_path": "/a/"})
         assert asked(bound.first_query()) == {"user-name:alice": NAME_TYPES}
-        bound.resolve_names([(1, ALICE)])
+        bound.resolve_names(Past([(1, ALICE)]))
         assert asked(bound.second_query()) == {f"user:{A}": {"UserCreated", "UserRenamed", "UserPathChanged"}}
 
     def test_both_names_of_a_renaming_belong_to_it(self) -> None:
@@ -155,20 +161,20 @@ class TestBoundary:
         bound = bind(create_access_key, ACCOUNT, {"user": "alice"})
         assert bound.references == {"user": "alice", "keys": "alice", "key": key_id(7)}
         assert asked(bound.first_query()) == {"user-name:alice": NAME_TYPES, f"access-key:{key_id(7)}": KEY_TYPES}
-        bound.resolve_names([(1, ALICE)])
+        bound.resolve_names(Past([(1, ALICE)]))
         types = {"UserCreated", "UserRenamed", "UserPathChanged"} | KEY_TYPES
         assert asked(bound.second_query()) == {f"user:{A}": types}
 
     def test_what_is_called_by_its_id_needs_one_query(self) -> None:
         bound = bind(deactivate_access_key, ACCOUNT, {"key": K1})
         assert asked(bound.first_query()) == {f"access-key:{K1}": KEY_TYPES}
-        bound.resolve_names([])
+        bound.resolve_names(Past())
         assert bound.second_query() == []
 
     def test_dependents_belong_to_it(self) -> None:
         bound = bind(delete_user, ACCOUNT, {"user": "alice"})
         assert bound.many == {"dependents": [UserAccessKeys]}
-        bound.resolve_names([(1, ALICE)])
+        bound.resolve_names(Past([(1, ALICE)]))
         assert asked(bound.second_query())[f"user:{A}"] >= KEY_TYPES
 
     def test_dependents_are_all_nouns_of_the_tag_that_say_so(self) -> None:
@@ -179,7 +185,7 @@ class TestBoundary:
     def test_a_name_that_nobody_holds_is_refused(self) -> None:
         bound = bind(delete_user, ACCOUNT, {"user": "Alice"})
         with pytest.raises(NoSuchEntity, match=r"^The user with name Alice cannot be found\.$"):
-            bound.resolve_names([(1, UserCreated(user_id=B, user_name="bob", path="/"))])
+            bound.resolve_names(Past([(1, UserCreated(user_id=B, user_name="bob", path="/"))]))
 
     def test_a_new_name_that_nobody_holds_is_not(self) -> None:
         bound = bind(update_user, ACCOUNT, {"user": "alice", "new_name": "Carol"})
@@ -230,9 +236,10 @@ class TestFolding:
         moves = [UserPathChanged(user_id=A, path=f"/{n}/") for n in range(12)]
         bound = bind(see, ACCOUNT, {"seen": A})
         known = list(enumerate([ALICE, *moves], 1))
-        bound.resolve_names(known)
+        past = Past([*reversed(known), *known])
+        bound.resolve_names(past)
         seen: Any
-        seen, *_ = bound.decide([*reversed(known), *known], now=NOW, quotas=Quotas(), counts={"users": 0})
+        seen, *_ = bound.decide(past, now=NOW, quotas=Quotas(), count=lambda _wanted: 0)
         assert seen.paths == ("/", *(f"/{n}/" for n in range(12)))
 
     def test_a_noun_sees_nothing_of_others_and_no_other_types(self) -> None:

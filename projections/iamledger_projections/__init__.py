@@ -1,4 +1,4 @@
-"""The read side: one file per read model. Each holds a `projection` and the queries that read it."""
+"""The read side: one file per read model, with a `projection` and the queries that read it. `reports` reads several."""
 
 from __future__ import annotations
 
@@ -14,5 +14,7 @@ if TYPE_CHECKING:
 @cache
 def projections() -> dict[str, Projection]:
     """Every projection of this package, by name, in the order of the names."""
-    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    modules = [
+        import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__) if not module.ispkg
+    ]
     return {module.projection.name: module.projection for module in modules}

@@ -94,7 +94,7 @@ def our_writer(url: str, n: int) -> Iterator[Work]:
 
         def commit() -> None:
             nonlocal after
-            event = _user_created(account_id)
+            event = _user_created()
             request_id = str(uuid4())
             wishes = {"decision": "create_user", "wishes": {"name": event.user_name}, "actor": filling.ACTOR.told()}
             appended = append(
@@ -111,15 +111,14 @@ def our_writer(url: str, n: int) -> Iterator[Work]:
 
 
 @contextmanager
-def stock_writer(url: str, n: int) -> Iterator[Work]:
+def stock_writer(url: str, _n: int) -> Iterator[Work]:
     """Appends the same through the stock recorder."""
-    account_id = filling.accounts(n + 1)[n]
     with stock.recorder(url, create=False) as recorder:
         after = recorder.read(limit=1).head or 0
 
         def commit() -> None:
             nonlocal after
-            event = _user_created(account_id)
+            event = _user_created()
             context = dict(filling.context(str(uuid4())).entries)
             data = canonical({"context": context, "data": event.model_dump(mode="json")})
             boundary = DCBQuery([DCBQueryItem(NAME_TYPES, [USER_NAME.of(event.user_name)])])
@@ -150,7 +149,7 @@ def pgbench(server: Server, url: str, writers: int, window: float) -> float:
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("CREATE TABLE IF NOT EXISTS bench_rows (id bigserial PRIMARY KEY, payload text NOT NULL)")
     server.settle()
-    payload = "x" * filling.payload_size(filling.stored(_user_created("1" * 12)), filling.context(str(uuid4())))
+    payload = "x" * filling.payload_size(filling.stored(_user_created()), filling.context(str(uuid4())))
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(f"INSERT INTO bench_rows (payload) VALUES ('{payload}');\n")
         script.flush()
@@ -167,9 +166,9 @@ def pgbench(server: Server, url: str, writers: int, window: float) -> float:
     return float(found[1])
 
 
-def _user_created(account_id: str) -> UserCreated:
+def _user_created() -> UserCreated:
     return UserCreated(
-        user_id=identifiers.user_id(account_id, os.urandom(11)), user_name=_name(), path="/engineering/", tags=[]
+        user_id=identifiers.unique_id("AIDA", os.urandom(11)), user_name=_name(), path="/engineering/", tags=[]
     )
 
 

@@ -57,7 +57,7 @@ def _list(connection: Connection, account_id: str, position: int | None, expecte
 def revised(account_id: str, users: int, revisions: int) -> Iterator[Event]:
     """Users are created, then each is moved so many times: in every pass all of them, in an order of its own."""
     random = Random(SEED)
-    ids = [identifiers.user_id(account_id, random.randbytes(11)) for _ in range(users)]
+    ids = [identifiers.unique_id("AIDA", random.randbytes(11)) for _ in range(users)]
     yield AccountCreated(account_id=account_id, account_name="acme", email="root@acme.example")
     for n, user_id in enumerate(ids):
         yield UserCreated(

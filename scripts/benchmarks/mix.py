@@ -63,9 +63,7 @@ class Life:
             yield from operation(self)
 
     def create_user(self) -> Iterator[Event]:
-        user = _User(
-            identifiers.user_id(self.account_id, self.random.randbytes(11)), f"user-{self.number}", self._tags(0)
-        )
+        user = _User(identifiers.unique_id("AIDA", self.random.randbytes(11)), f"user-{self.number}", self._tags(0))
         self.users.append(user)
         path = self.random.choice(("/", "/engineering/", "/engineering/storage/", "/finance/"))
         yield users.UserCreated(user_id=user.id, user_name=user.name, path=path, tags=user.tags)

@@ -8,7 +8,11 @@ from hashlib import sha256
 
 from iamledger.engine.view import Row, open_view
 from iamledger.iam import constraints, identifiers
+from iamledger.iam.account import create_account
+from iamledger.iam.aws_managed import AWS_MANAGED
+from iamledger.iam.managed_policy import import_managed_policy
 from iamledger.iam.refusals import InvalidInput, NoSuchEntity
+from iamledger.ledger import Command
 from iamledger.read_models import all_projections
 from iamledger.settings import Settings
 from iamledger.store import Connection, translated
@@ -27,16 +31,37 @@ def new_account_id(request_id: str | None) -> str:
     return identifiers.account_id(entropy)
 
 
+def opening_commands(account_id: str, account_name: str, email: str) -> list[Command]:
+    """What a new account's ledger begins with: the account, and the policies of AWS that every account has.
+
+    Their texts come with this release and are not part of what was asked for.
+    """
+    opened = Command(create_account, {"account": account_id, "account_name": account_name, "email": email})
+    managed = [
+        Command(
+            import_managed_policy, {"name": arn, "description": about, "document": text}, ("description", "document")
+        )
+        for arn, about, text in AWS_MANAGED
+    ]
+    return [opened, *managed]
+
+
 def named_account(connection: Connection, text: str) -> str:
     """The account of that number or name. Raises NoSuchEntity, or InvalidInput if several have the name."""
     if text.isascii() and text.isdigit() and len(text) == constraints.ACCOUNT_ID.longest:
         return text
-    found = [account_id for account_id, name in _names(connection, account_ids(connection)) if name == text]
-    if not found:
+    account_id = account_called(connection, text)
+    if account_id is None:
         raise NoSuchEntity(f"The account with name {constraints.ACCOUNT_NAME.check(text)} cannot be found.")
+    return account_id
+
+
+def account_called(connection: Connection, name: str) -> str | None:
+    """The account of that name, if there is one. Raises InvalidInput if several have it."""
+    found = [account_id for account_id, its_name in _names(connection, account_ids(connection)) if its_name == name]
     if len(found) > 1:
-        raise InvalidInput(f"Several accounts are called {text}: {', '.join(found)}. Give the number.")
-    return found[0]
+        raise InvalidInput(f"Several accounts are called {name}: {', '.join(found)}. Give the number.")
+    return found[0] if found else None
 
 
 def chosen_account(connection: Connection, settings: Settings, asked: str | None) -> str:

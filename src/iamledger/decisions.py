@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -19,6 +19,7 @@ from iamledger.iam.events import PERSONAL, Event, event_types
 from iamledger.iam.identifiers import ID_BYTES
 from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Named, NewId, Noun
 from iamledger.iam.quotas import Quotas
+from iamledger.past import Past
 from iamledger.store.events import Match
 
 Decision: TypeAlias = Callable[..., Iterator[Event]]
@@ -89,10 +90,6 @@ class Bound:
         """The wishes that hold personal data."""
         return [p.name for p in parameters(self.decision) if p.personal and self.wishes.get(p.name)]
 
-    def counts(self) -> list[str]:
-        """The projections whose rows must be counted."""
-        return [p.count.projection for p in parameters(self.decision) if p.count is not None]
-
     def first_query(self) -> list[Match]:
         """The names to resolve, and the nouns that are called by their id."""
         return _query((_naming(noun) or noun, self.references[name]) for name, noun in self.nouns.items())
@@ -103,33 +100,29 @@ class Bound:
         dependents = [(noun, self._subject_of(noun)) for nouns in self.many.values() for noun in nouns]
         return _query([*named, *dependents])
 
-    def resolve_names(self, events: Iterable[tuple[int, Event]]) -> None:
+    def resolve_names(self, past: Past) -> None:
         """Find the ids behind the names. Raises NoSuchEntity."""
-        known = list(events)
         self._subjects = {
-            name: noun.id_of(_fold(naming, self.references[name], known))  # type: ignore[attr-defined]
+            name: noun.id_of(past.fold(naming, self.references[name]))  # type: ignore[attr-defined]
             if (naming := _naming(noun))
             else self.references[name]
             for name, noun in self.nouns.items()
         }
 
-    def decide(
-        self, events: Iterable[tuple[int, Event]], *, now: datetime, quotas: Quotas, counts: Mapping[str, int]
-    ) -> list[Event]:
+    def decide(self, past: Past, *, now: datetime, quotas: Quotas, count: Callable[[CountOf], int]) -> list[Event]:
         """Fold the nouns and call the decision. Raises a `Refusal`."""
-        known = sorted(dict(events).items())
         arguments: dict[str, Any] = dict(self.wishes)
         for name, noun in self.nouns.items():
-            arguments[name] = _fold(noun, self._subjects[name], known)
+            arguments[name] = past.fold(noun, self._subjects[name])
         for name, nouns in self.many.items():
-            arguments[name] = [_fold(noun, self._subject_of(noun), known) for noun in nouns]
+            arguments[name] = [past.fold(noun, self._subject_of(noun)) for noun in nouns]
         for parameter in parameters(self.decision):
             if parameter.name == "now":
                 arguments["now"] = now
             elif parameter.supplied:
                 arguments[parameter.name] = quotas
             elif parameter.count is not None:
-                arguments[parameter.name] = counts[parameter.count.projection]
+                arguments[parameter.name] = count(parameter.count)
             elif parameter.new_id is not None and parameter.noun is None:
                 arguments[parameter.name] = self.ids[parameter.name]
         return list(self.decision(**arguments))
@@ -172,8 +165,14 @@ def _same_subject(noun: type[Noun], nouns: Mapping[str, type[Noun]], references:
     return next((references[name] for name, other in nouns.items() if other.tag == noun.tag), None)
 
 
-def _dependents(of: DependentsOf) -> list[type[Dependent]]:
-    return [noun for noun in Dependent.__subclasses__() if noun.tag == of.tag]
+def _dependents(of: DependentsOf, among: type[Noun] = Dependent) -> list[type[Dependent]]:
+    """Every kind of dependent with that tag; those without one only share what several have."""
+    found: list[type[Dependent]] = []
+    for noun in among.__subclasses__():
+        if getattr(noun, "tag", None) == of.tag:
+            found.append(noun)  # type: ignore[arg-type]
+        found += _dependents(of, noun)
+    return found
 
 
 def _naming(noun: type[Noun]) -> Any:
@@ -186,8 +185,3 @@ def _query(nouns: Iterable[tuple[type[Noun], str]]) -> list[Match]:
     for noun, subject in nouns:
         types.setdefault(noun.tag.of(subject), {}).update((event.__name__, None) for event in noun.evolves_on)
     return [Match([tag], list(names)) for tag, names in types.items()]
-
-
-def _fold(noun: type[Noun], subject: str, events: Sequence[tuple[int, Event]]) -> Any:
-    tag = noun.tag.of(subject)
-    return noun(subject).fold(e for _, e in events if isinstance(e, noun.evolves_on) and tag in e.ledger_tags())

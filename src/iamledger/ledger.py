@@ -12,6 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -22,11 +23,13 @@ from pydantic_core import to_jsonable_python
 from iamledger import store
 from iamledger.actors import Actor
 from iamledger.decisions import Bound, Decision, bind
-from iamledger.engine.view import count_rows
+from iamledger.engine.view import count_rows, rows_begun
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, from_stored
+from iamledger.iam.nouns import CountOf
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.refusals import EntityAlreadyExists, IdempotentParameterMismatch, NoSuchEntity
+from iamledger.past import Past
 from iamledger.read_models import all_projections
 from iamledger.sealing import DataKey, MasterKey
 
@@ -74,12 +77,21 @@ class Outcome:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A decision and its arguments. Those named in `assumed` nobody asked for: with others it is the same command."""
+
+    decision: Decision
+    arguments: Mapping[str, Any]
+    assumed: Collection[str] = ()
+
+
 @dataclass
 class _Attempt:
-    """What stays the same when a command is tried again: request id, new ids, new secrets."""
+    """What stays the same when commands are tried again: request id, new ids, new secrets."""
 
     request: store.Request
-    bound: Bound
+    commands: Sequence[Bound]
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def secret(self, credential: str) -> str:
@@ -119,10 +131,24 @@ class Ledger:
 
         Raises a `Refusal`, `Conflict` when a conflict outlasts the retries, or a `StoreError`.
         """
-        bound = bind(decision, self.account_id, arguments)
+        return self.execute_all([Command(decision, arguments, assumed)], dry_run=dry_run)
+
+    def execute_all(
+        self,
+        commands: Sequence[Command],
+        *,
+        dry_run: bool = False,
+        progress: Callable[[int], None] = lambda _done: None,
+    ) -> Outcome:
+        """Decide several commands, each seeing what those before it yield, and append all of it at once, or nothing.
+
+        Raises as `execute` does; what a refusal says is of the first command that was refused.
+        """
+        bound = [bind(command.decision, self.account_id, command.arguments) for command in commands]
         request_id = self.circumstances.request_id or str(uuid4())
-        attempt = _Attempt(store.Request(request_id, self._fingerprint(decision, bound, assumed)), bound)
-        return self._insist(lambda: self._once(attempt, dry_run))
+        request = store.Request(request_id, self._fingerprint(bound, [command.assumed for command in commands]))
+        attempt = _Attempt(request, bound)
+        return self._insist(lambda: self._once(attempt, dry_run, progress))
 
     def _insist(self, once: Callable[[], Outcome]) -> Outcome:
         conflicts = losses = 0
@@ -150,22 +176,28 @@ class Ledger:
                 self.database.close()
                 time.sleep(0.1 * 2**losses)
 
-    def _once(self, attempt: _Attempt, dry_run: bool) -> Outcome:
-        connection, bound, request = self.database.connection, attempt.bound, attempt.request
-        boundary = store.read_boundary(connection, self.account_id, request.id, bound.first_query())
-        if boundary.earlier is not None:
-            return self._repeated(boundary.earlier, attempt)
-        bound.resolve_names(_typed(boundary.events))
-        query = bound.second_query()
-        told = boundary.events
-        if query:
-            # What has come since the first reading is left out: a decision looks at one moment, also when it refuses.
-            more = store.read_boundary(connection, self.account_id, request.id, query).events
-            told = [*told, *(event for event in more if event[0] <= (boundary.head or 0))]
-        counts = {projection: self._count(projection) for projection in bound.counts()}
-        events = bound.decide(_typed(told), now=boundary.now, quotas=self.quotas, counts=counts)
+    def _once(self, attempt: _Attempt, dry_run: bool, progress: Callable[[int], None]) -> Outcome:
+        connection, request = self.database.connection, attempt.request
+        past = Past()
+        query = past.ask(match for bound in attempt.commands for match in bound.first_query())
+        start = store.read_boundary(connection, self.account_id, request.id, query)
+        if start.earlier is not None:
+            return self._repeated(start.earlier, attempt)
+        past.learn(_typed(start.events))
+        head = start.head or 0
+        self._look(past, head, _needed(attempt.commands, past))
+        count = _Counts(self._count)
+        events: list[Event] = []
+        for done, bound in enumerate(attempt.commands):
+            bound.resolve_names(past)
+            self._look(past, head, bound.second_query())
+            decided = bound.decide(past, now=start.now, quotas=self.quotas, count=count)
+            past.learn(enumerate(decided, head + len(events) + 1))
+            count.learn(decided)
+            events += decided
+            progress(done)
         opens = any(event.opens_ledger for event in events)
-        if boundary.head is None and not opens:
+        if start.head is None and not opens:
             raise NoSuchEntity(f"The account with id {self.account_id} cannot be found.")
         if dry_run or not events:
             return Outcome(events)
@@ -176,13 +208,20 @@ class Ledger:
                 [_stored(event) for event in events],
                 context=self._context(request.id),
                 request=request,
-                condition=store.Condition([*bound.first_query(), *query], boundary.head or 0),
+                condition=store.Condition(past.boundary(), head),
                 opens=opens,
                 secrets=self._secret_changes(events, attempt, opens),
             )
         except store.LedgerExists as error:
             raise EntityAlreadyExists(f"Account {self.account_id} already exists.") from error
         return Outcome(events, appended.first, appended.last, secrets=attempt.secrets)
+
+    def _look(self, past: Past, head: int, query: Sequence[store.Match]) -> None:
+        """Read what is not known yet. What has come since is left out: a decision looks at one moment, also to refuse."""
+        unknown = past.ask(query)
+        if unknown:
+            found = store.read_boundary(self.database.connection, self.account_id, "", unknown).events
+            past.learn(_typed([event for event in found if event[0] <= head]))
 
     def _repeated(self, earlier: store.Earlier, attempt: _Attempt) -> Outcome:
         """The outcome of the first time. A secret is told again only to the very process that lost the first answer."""
@@ -197,13 +236,20 @@ class Ledger:
         secrets = {credential: secret for credential, secret in attempt.secrets.items() if credential in ours}
         return Outcome(events, earlier.first, earlier.last, repeated=not secrets, secrets=secrets)
 
-    def _fingerprint(self, decision: Decision, bound: Bound, assumed: Collection[str]) -> str:
-        """What makes two commands the same. It is kept for ever, so personal data goes in only as no one can guess it."""
-        wishes = to_jsonable_python({name: value for name, value in bound.given().items() if name not in assumed})
+    def _fingerprint(self, commands: Sequence[Bound], assumed: Sequence[Collection[str]]) -> str:
+        """What makes two requests the same. It is kept for ever, so personal data goes in only as no one can guess it."""
+        decisions = [
+            {"decision": bound.decision.__name__, "wishes": self._wishes(bound, without)}
+            for bound, without in zip(commands, assumed, strict=True)
+        ]
+        asked = {"decisions": decisions, "actor": self.circumstances.actor.told()}
+        return sha256(store.canonical(asked)).hexdigest()
+
+    def _wishes(self, bound: Bound, without: Collection[str]) -> Any:
+        wishes = to_jsonable_python({name: value for name, value in bound.given().items() if name not in without})
         for name in bound.personal():
             wishes[name] = self._master_key().concealed(store.canonical(wishes[name]))
-        asked = {"decision": decision.__name__, "wishes": wishes, "actor": self.circumstances.actor.told()}
-        return sha256(store.canonical(asked)).hexdigest()
+        return wishes
 
     def _context(self, request_id: str) -> store.Context:
         entries = {
@@ -215,9 +261,11 @@ class Ledger:
         }
         return store.Context({k: v for k, v in entries.items() if v is not None}, personal=("source_address",))
 
-    def _count(self, projection: str) -> int:
+    def _count(self, wanted: CountOf) -> int:
         try:
-            return count_rows(self.database.connection, self.account_id, all_projections()[projection])
+            return count_rows(
+                self.database.connection, self.account_id, all_projections()[wanted.projection], wanted.where
+            )
         except store.NoLedger:
             return 0
 
@@ -243,6 +291,39 @@ class Ledger:
             master_key_id, wrapped = store.data_key(self.database.connection, self.account_id)
             self._data_key = self._master_key().unwrap(self.account_id, master_key_id, wrapped)
         return self._data_key
+
+
+class _Counts:
+    """How many rows projections have, those included that the commands before have begun."""
+
+    def __init__(self, ask: Callable[[CountOf], int]) -> None:
+        self._ask = ask
+        self._known: dict[CountOf, int] = {}
+        self._decided: list[Event] = []
+
+    def __call__(self, wanted: CountOf) -> int:
+        if wanted not in self._known:
+            self._known[wanted] = self._ask(wanted) + self._begun(wanted, self._decided)
+        return self._known[wanted]
+
+    def learn(self, decided: Sequence[Event]) -> None:
+        """Events that a command yielded."""
+        self._decided += decided
+        for wanted in self._known:
+            self._known[wanted] += self._begun(wanted, decided)
+
+    def _begun(self, wanted: CountOf, events: Sequence[Event]) -> int:
+        return rows_begun(all_projections()[wanted.projection], wanted.where, (type(e).__name__ for e in events))
+
+
+def _needed(commands: Sequence[Bound], past: Past) -> list[store.Match]:
+    """What commands look at behind the names, as far as these are known before any of them was decided."""
+    needed: list[store.Match] = []
+    for bound in commands:
+        with suppress(NoSuchEntity):  # it may be created by a command before; if not, it is refused in its turn
+            bound.resolve_names(past)
+            needed += bound.second_query()
+    return needed
 
 
 def _typed(events: Sequence[tuple[int, str, Any]]) -> Iterator[tuple[int, Event]]:

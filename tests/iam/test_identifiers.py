@@ -107,7 +107,7 @@ def test_85_bits_of_a_unique_id_are_random_and_each_counts() -> None:
     ("bits", "make"),
     [
         (39, lambda entropy: access_key_id(ACCOUNT, entropy)),
-        (85, lambda entropy: identifiers.user_id(ACCOUNT, entropy)),
+        (85, lambda entropy: identifiers.unique_id("AIDA", entropy)),
     ],
     ids=["access key", "user"],
 )
@@ -123,9 +123,9 @@ def test_ids_collide_no_more_often_than_chance(bits: int, make: object) -> None:
 
 @for_all(ENTROPY)
 def test_a_user_id_has_aws_form(entropy: bytes) -> None:
-    id_ = identifiers.user_id(ACCOUNT, entropy)
+    id_ = identifiers.unique_id("AIDA", entropy)
     assert re.fullmatch(r"AIDA[A-Z2-7]{17}", id_)
-    assert identifiers.user_id("000000000001", entropy) == id_
+    assert identifiers.unique_id("AIDA", entropy) == id_
     assert identifiers.unique_id("AGPA", entropy) == "AGPA" + id_[4:]
 
 
@@ -151,5 +151,5 @@ def test_a_secret_is_forty_characters_that_tell_all_its_bytes(entropy: bytes) ->
 
 
 def test_an_arn_has_path_and_name() -> None:
-    assert identifiers.user_arn(ACCOUNT, "/", "alice") == "arn:aws:iam::123456789012:user/alice"
-    assert identifiers.user_arn(ACCOUNT, "/eng/x/", "al=ice") == "arn:aws:iam::123456789012:user/eng/x/al=ice"
+    assert identifiers.arn(ACCOUNT, "user", "/", "alice") == "arn:aws:iam::123456789012:user/alice"
+    assert identifiers.arn(ACCOUNT, "user", "/eng/x/", "al=ice") == "arn:aws:iam::123456789012:user/eng/x/al=ice"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from iamledger.cli.completing import ACCESS_KEY, USER
 from iamledger.cli.groups import commands
 from iamledger.cli.output import note
 from iamledger.cli.session import Reading, Writing, reading, writing
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 app = commands("Access keys: at most two a user, each with its whole life on record.")
 
-KeyId = Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…")]
+KeyId = Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…", autocompletion=ACCESS_KEY)]
 SaveOption = Annotated[
     Path | None,
     typer.Option(
@@ -45,17 +46,20 @@ class Reason(StrEnum):
 
 
 @app.command(epilog="Example: iamledger access-key create alice --save alice.csv --reason 'deploy job'")
-@writing()
+@writing(creates=True)
 def create(
     to: Writing,
-    user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user.", autocompletion=USER)],
     save: SaveOption = None,
 ) -> None:
-    """Issue an access key. Its secret is shown now and never again."""
+    """Issue an access key. Its secret is shown now and never again. With --if-not-exists: unless the user has a key."""
     from iamledger.iam.access_key import create_access_key
 
     with _secret_file(save, to.dry_run) as file:
-        outcome = to.execute(create_access_key, user=user)
+        outcome = to.execute(create_access_key, user=user, if_none=to.if_not_exists)
+        if not outcome.events:
+            to.tell(outcome, f"User {user} has a key.")
+            return
         _tell_issued(to, outcome, f"Created an access key for user {user}.", file, save)
 
 
@@ -64,7 +68,8 @@ def create(
 def list_(
     at: Reading,
     user: Annotated[
-        str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.", show_default="all")
+        str | None,
+        typer.Argument(metavar="[USER]", help="Only this user's keys.", show_default="all", autocompletion=USER),
     ] = None,
 ) -> None:
     """List access keys, with age and last use. Revoked ones are gone; see `audit key`."""
@@ -114,7 +119,7 @@ def activate(to: Writing, key_id: KeyId) -> None:
 @writing()
 def rotate(
     to: Writing,
-    user: Annotated[str, typer.Argument(metavar="USER", help="Name of the user, who must have one key.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="A user, who has one key.", autocompletion=USER)],
     grace: Annotated[
         str,
         typer.Option("--grace", metavar="DURATION", help="How long the old key stays usable: 90m, 24h, 7d; 0 ends it."),

@@ -17,7 +17,7 @@ COLUMNS = ("AccountId", "AccountName", "Email", "CreateDate", "Users", "AccessKe
 
 
 @app.command(epilog="Example: iamledger account create acme --email root@acme.example")
-@writing(without=("account",))
+@writing(without=("account",), creates=True)
 def create(
     to: Writing,
     name: Annotated[str, typer.Argument(help="Name of the account, up to 50 characters.")],
@@ -26,15 +26,14 @@ def create(
         str | None, typer.Option("--id", metavar="NUMBER", help="Twelve digits.", show_default="a new number")
     ] = None,
 ) -> None:
-    """Create an account. The first one becomes the default."""
-    from iamledger.accounts import account_ids, new_account_id, use_account
-    from iamledger.iam.account import create_account
+    """Create an account, with a few policies that AWS manages. The first account becomes the default."""
+    from iamledger.accounts import account_called, account_ids, new_account_id, opening_commands, use_account
 
     number = new_account_id(to.request_id) if account_id is None else account_id
+    if to.if_not_exists and account_id is None:
+        number = account_called(to.database.connection, name) or number
     to.account_id = number
-    outcome = to.ledger(number).execute(
-        create_account, dry_run=to.dry_run, account=number, account_name=name, email=email
-    )
+    outcome = to.execute_all(opening_commands(number, name, email))
     connection = to.database.connection
     if outcome.last is not None and account_ids(connection) == [number]:
         try:

@@ -117,10 +117,35 @@ def _room() -> int:
 
 
 def print_record(record: Row) -> None:
-    """One thing: a line for each of its members."""
-    width = max(map(len, record), default=0)
-    for name, value in record.items():
+    """One thing: a line for each of its members, then a table for each list of things, then its texts."""
+    tables = {name: value for name, value in record.items() if _is_table(value)}
+    texts = {name: value for name, value in record.items() if isinstance(value, str) and "\n" in value}
+    lines = {name: value for name, value in record.items() if name not in tables and name not in texts}
+    width = max(map(len, lines), default=0)
+    for name, value in lines.items():
         print(f"{styled(name.ljust(width), 'heading')}  {cell(value)}")
+    for name, rows in tables.items():
+        say(f"\n{name}", "heading")
+        print_table(rows, list(rows[0]))
+    for name, text in texts.items():
+        say(f"\n{name}", "heading")
+        print_document(text)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and value != [] and isinstance(value[0], dict) and "Key" not in value[0]
+
+
+def print_document(text: str) -> None:
+    """A policy document as it was submitted; with the colours of JSON where there may be any."""
+    visible = _visible_lines(text.replace("\r\n", "\n").replace("\t", "    "))
+    if not with_styles():
+        print(visible)
+        return
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    Console(width=_room()).print(Syntax(visible, "json", background_color="default", word_wrap=True))
 
 
 def cell(value: Any, *, exact: bool = False) -> str:
@@ -132,6 +157,10 @@ def cell(value: Any, *, exact: bool = False) -> str:
             return str(value).lower() if exact else "yes" if value else "no"
         case datetime():
             return instant(value) if exact else instant(value)[:19] + "Z"
+        case {"type": "LocalOperator" | "Principal"}:
+            from iamledger.actors import shown
+
+            return _visible(shown(value))
         case [{"Key": _}, *_]:
             return _visible(", ".join(f"{tag['Key']}={tag['Value']}" for tag in value))
         case dict() | list():

@@ -28,7 +28,7 @@ from iamledger.cli.output import (
 
 if TYPE_CHECKING:
     from iamledger.engine.view import View
-    from iamledger.ledger import Ledger, Outcome
+    from iamledger.ledger import Command, Ledger, Outcome
     from iamledger.settings import Settings
     from iamledger.store import Database
 
@@ -47,6 +47,15 @@ ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; recorde
 TicketOption = Annotated[str | None, typer.Option("--ticket", help="The ticket behind it; recorded with the events.")]
 RequestOption = Annotated[
     str | None, typer.Option("--request-id", help="Makes the command safe to repeat.", show_default="a new one")
+]
+IfNotExistsOption = Annotated[
+    bool, typer.Option("--if-not-exists", help="Change nothing, and succeed, if it exists already.")
+]
+DiffOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--diff", metavar="FROM TO", help="Show what differs between two moments: positions, times, dates (UTC)."
+    ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events that would be appended, append none.")]
 
@@ -83,10 +92,20 @@ class Session:
 class Reading(Session):
     """A command that reads, at a moment."""
 
-    def __init__(self, account: str | None, output: Output, as_of: str | None = None, stale: bool = False) -> None:
+    def __init__(
+        self,
+        account: str | None,
+        output: Output,
+        as_of: str | None = None,
+        stale: bool = False,
+        diff: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(account, output)
         self.as_of = as_of
         self.stale = stale
+        self.diff = diff
+        if diff is not None and as_of is not None:
+            raise typer.BadParameter("it names two moments itself; leave --as-of out", param_hint="--diff")
 
     @contextmanager
     def view(self, *projections: str, account_id: str | None = None) -> Iterator[View]:
@@ -117,6 +136,29 @@ class Reading(Session):
         if self.as_of is not None:
             return moment(connection, self.account_id, self.as_of).position
         return store.head(connection, self.account_id).position
+
+    def show(self, name: str, projections: Collection[str], query: Callable[[View], Row]) -> None:
+        """Print one thing, or with --diff how it differs between two moments. Raises NoSuchEntity."""
+        if self.diff is None:
+            with self.view(*projections) as view:
+                self.tell(name, query(view), view)
+            return
+        from iamledger.cli.differences import tell_differences
+        from iamledger.iam.refusals import NoSuchEntity
+
+        found: list[tuple[Row | None, dict[str, Any]]] = []
+        missing: NoSuchEntity | None = None
+        for moment in self.diff:
+            self.as_of = moment
+            with self.view(*projections) as view:
+                try:
+                    found.append((query(view), _origin(view)))
+                except NoSuchEntity as error:
+                    missing = error
+                    found.append((None, _origin(view)))
+        if missing is not None and not any(row for row, _ in found):
+            raise missing
+        tell_differences(self.output, name, *found)
 
     def tell(self, name: str, answer: Sequence[Row] | Row, view: View, columns: Sequence[str] | None = None) -> None:
         """Print rows, or one record, and which position they are of. `name` is the member of the JSON object."""
@@ -149,9 +191,11 @@ class Writing(Session):
         ticket: str | None,
         request_id: str | None,
         dry_run: bool,
+        if_not_exists: bool = False,
     ) -> None:
         super().__init__(account, output)
         self.dry_run = dry_run
+        self.if_not_exists = if_not_exists
         self.request_id = request_id
         self._purpose = {"reason": reason, "ticket": ticket, "request_id": request_id}
 
@@ -173,7 +217,26 @@ class Writing(Session):
 
     def execute(self, decision: Callable[..., Any], **arguments: Any) -> Outcome:
         """Run a decision on the account."""
-        return self.ledger(self.account_id).execute(decision, dry_run=self.dry_run, **arguments)
+        return self.unless_exists(
+            lambda: self.ledger(self.account_id).execute(decision, dry_run=self.dry_run, **arguments)
+        )
+
+    def execute_all(self, commands: Sequence[Command]) -> Outcome:
+        """Run several decisions on the account, and append what they yield at once, or nothing."""
+        return self.unless_exists(lambda: self.ledger(self.account_id).execute_all(commands, dry_run=self.dry_run))
+
+    def unless_exists(self, run: Callable[[], Outcome]) -> Outcome:
+        """With --if-not-exists, what exists already is no refusal: nothing was changed, and that is told."""
+        from iamledger.iam.refusals import EntityAlreadyExists
+        from iamledger.ledger import Outcome
+
+        try:
+            return run()
+        except EntityAlreadyExists as exists:
+            if not self.if_not_exists:
+                raise
+            note(str(exists))
+            return Outcome([])
 
     def tell(self, outcome: Outcome, did: str, record: Row | None = None) -> None:
         """Print what was done, a record of it, and the position."""
@@ -203,19 +266,24 @@ class Writing(Session):
             say(line, "position") if self.output is Output.TABLE else note(line)
 
 
-def reading(*, without: Collection[str] = ()) -> Decorator:
-    """Add the options of commands that read, but for some."""
-    return _with_session(Reading, {"as_of": (AsOfOption, None), "stale": (StaleOption, False), **_COMMON}, without)
+def reading(*, without: Collection[str] = (), diff: bool = False) -> Decorator:
+    """Add the options of commands that read, but for some. With `diff`, also that of two moments; see `Reading.show`."""
+    moments: dict[str, tuple[Any, Any]] = {"as_of": (AsOfOption, None), "stale": (StaleOption, False)}
+    if diff:
+        moments["diff"] = (DiffOption, None)
+    return _with_session(Reading, {**moments, **_COMMON}, without)
 
 
-def writing(*, without: Collection[str] = ()) -> Decorator:
-    """Add the options of commands that append events, but for some."""
+def writing(*, without: Collection[str] = (), creates: bool = False) -> Decorator:
+    """Add the options of commands that append events, but for some. With `creates`, also that of what exists already."""
     purpose: dict[str, tuple[Any, Any]] = {
         "reason": (ReasonOption, None),
         "ticket": (TicketOption, None),
         "request_id": (RequestOption, None),
         "dry_run": (DryRunOption, False),
     }
+    if creates:
+        purpose["if_not_exists"] = (IfNotExistsOption, False)
     return _with_session(Writing, {**purpose, **_COMMON}, without)
 
 

@@ -1,4 +1,4 @@
-"""Users: create, show, list, update, delete, tag, untag."""
+"""Users: create, show, list, update, move, delete, tag, untag."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
+from iamledger.cli.completing import GROUP, USER
 from iamledger.cli.groups import commands
-from iamledger.cli.output import Output
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 app = commands("Users of an account.")
 
-UserName = Annotated[str, typer.Argument(metavar="USER", help="Name of the user.")]
+UserName = Annotated[str, typer.Argument(metavar="USER", help="Name of the user.", autocompletion=USER)]
 TagOption = Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag; can be repeated.")]
 COLUMNS = ("UserName", "UserId", "Path", "CreateDate", "Tags")
 
 
 @app.command(epilog="Example: iamledger user create alice --path /engineering/ --tag team=storage")
-@writing()
+@writing(creates=True)
 def create(
     to: Writing,
     name: Annotated[str, typer.Argument(metavar="USER", help="1 to 64 letters, digits and _+=,.@-")],
@@ -26,33 +26,31 @@ def create(
     tag: TagOption = None,
 ) -> None:
     """Create a user."""
-    from iamledger.iam.identifiers import user_arn
+    from iamledger.iam.identifiers import arn
     from iamledger.iam.user import UserCreated, create_user
 
     outcome = to.execute(create_user, name=name, path=path, tags=pairs(tag))
-    (user,) = (event for event in outcome.events if isinstance(event, UserCreated))
-    record = {
-        "UserName": user.user_name,
-        "UserId": user.user_id,
-        "Arn": user_arn(to.account_id, user.path, user.user_name),
-    }
-    to.tell(outcome, f"Created user {user.user_name}.", record)
+    record = None
+    for user in outcome.events:
+        if isinstance(user, UserCreated):
+            user_arn = arn(to.account_id, "user", user.path, user.user_name)
+            record = {"UserName": user.user_name, "UserId": user.user_id, "Arn": user_arn}
+    to.tell(outcome, f"Created user {name}.", record)
 
 
 @app.command(epilog="Example: iamledger user show alice --as-of 2026-11-24T09:00:00Z")
-@reading()
+@reading(diff=True)
 def show(at: Reading, name: UserName) -> None:
-    """Show a user, with its access keys."""
+    """Show a user: groups, attached and inline policies, boundary, access keys and their age."""
     from iamledger.iam import constraints
-    from iamledger_projections.access_keys import list_access_keys
-    from iamledger_projections.users import get_user
+    from iamledger_projections.reports.whole import whole_user
 
     constraints.EXISTING_USER_NAME.check(name)
-    with at.view("users", "access_keys", "access_key_uses") as view:
-        user = get_user(view, name)
-        keys = list_access_keys(view, name)
-        brief = ", ".join(f"{key['AccessKeyId']} ({key['Status']})" for key in keys) or None
-        at.tell("User", {**user, "AccessKeys": keys if at.output is Output.JSON else brief}, view)
+    projections = (
+        "users", "groups", "memberships", "attached_policies", "managed_policies", "inline_policies",
+        "permissions_boundaries", "access_keys", "access_key_uses",
+    )  # fmt: skip
+    at.show("User", projections, lambda view: whole_user(view, name))
 
 
 @app.command("list", epilog="Example: iamledger user list --path-prefix /engineering/ --output csv")
@@ -87,10 +85,29 @@ def update(
     to.tell(outcome, f"Updated user {new_name or name}.")
 
 
+@app.command(epilog="Example: iamledger user move alice --from dev --to admin --reason 'new department'")
+@writing()
+def move(
+    to: Writing,
+    name: UserName,
+    source: Annotated[
+        str, typer.Option("--from", metavar="GROUP", help="The group that the user leaves.", autocompletion=GROUP)
+    ],
+    target: Annotated[
+        str, typer.Option("--to", metavar="GROUP", help="The group that the user joins.", autocompletion=GROUP)
+    ],
+) -> None:
+    """Move a user from one group to another, at once."""
+    from iamledger.iam.membership import move_user
+
+    outcome = to.execute(move_user, user=name, source=source, target=target)
+    to.tell(outcome, f"Moved user {name} from group {source} to group {target}.")
+
+
 @app.command(epilog="Example: iamledger user delete alice --reason 'left the company' --ticket HR-7")
 @writing()
 def delete(to: Writing, name: UserName) -> None:
-    """Delete a user, who must have no access keys left. Its history stays in the ledger."""
+    """Delete a user, who must have no access keys, groups and policies left. Its history stays in the ledger."""
     from iamledger.iam.user import delete_user
 
     to.tell(to.execute(delete_user, user=name), f"Deleted user {name}.")

@@ -6,7 +6,7 @@ A view is one snapshot. All its projections stand at the same position of one ac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.compile import Table, quoted
-from iamledger.engine.declaration import Projection
+from iamledger.engine.declaration import Projection, Rule
 from iamledger.engine.errors import NoSuchProjection, ProjectionFailed
 from iamledger.engine.registry import live_tables
 from iamledger.store.connection import Connection
@@ -165,8 +165,11 @@ def _view(
     return View(connection, account_id, asked, recorded_at, moment, asked < farthest, farthest, tables)
 
 
-def count_rows(connection: Connection, account_id: str, projection: Projection) -> int:
-    """How many rows a projection has now, caught up first."""
+def count_rows(
+    connection: Connection, account_id: str, projection: Projection, where: tuple[str, str] | None = None
+) -> int:
+    """How many rows a projection has now, caught up first; only those with a value in a column, if `where` names both."""
+    condition = f" AND {quoted(where[0])} = %(value)s" if where else ""
 
     def counted(tables: dict[str, Table]) -> int:
         table = tables[projection.name]
@@ -175,8 +178,13 @@ def count_rows(connection: Connection, account_id: str, projection: Projection) 
             row = connection.execute(
                 f"SELECT count(*), (SELECT p.failed FROM iamledger.projection_positions p WHERE p.account_id = %(account)s"
                 "                    AND p.projection = %(projection)s AND p.generation = %(generation)s)"
-                f" FROM {table.name} WHERE account_id = %(account)s AND until IS NULL",
-                {"account": account_id, "projection": projection.name, "generation": table.generation},
+                f" FROM {table.name} WHERE account_id = %(account)s AND until IS NULL{condition}",
+                {
+                    "account": account_id,
+                    "projection": projection.name,
+                    "generation": table.generation,
+                    "value": where[1] if where else None,
+                },
             ).fetchone()
         assert row is not None
         count, failed = row
@@ -188,3 +196,14 @@ def count_rows(connection: Connection, account_id: str, projection: Projection) 
         return int(count)
 
     return _again_if_rebuilt(connection, [projection], counted)
+
+
+def rows_begun(projection: Projection, where: tuple[str, str] | None, types: Iterable[str]) -> int:
+    """How many more rows `count_rows` will count after events of these types, at most."""
+    begun = {rule.event: 1 for rule in projection.rules if rule.kind in ("open", "put") and _sets(rule, where)}
+    ended = {rule.event: 1 for rule in projection.rules if rule.kind == "close"}
+    return sum(begun.get(type_, 0) - ended.get(type_, 0) for type_ in types)
+
+
+def _sets(rule: Rule, where: tuple[str, str] | None) -> bool:
+    return where is None or rule.set.get(where[0]) == where[1]

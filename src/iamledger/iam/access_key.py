@@ -209,8 +209,12 @@ def use_of(access_key_id: str, service_name: str, region: str, used_at: datetime
 NewAccessKey = Annotated[AccessKey, NewId(identifiers.access_key_id)]
 
 
-def create_access_key(user: User, keys: UserAccessKeys, key: NewAccessKey, quotas: Quotas) -> Iterator[Event]:
-    """Issue a key to a user; its secret is made with it and shown once."""
+def create_access_key(
+    user: User, keys: UserAccessKeys, key: NewAccessKey, quotas: Quotas, if_none: bool = False
+) -> Iterator[Event]:
+    """Issue a key to a user; its secret is made with it and shown once. With `if_none`, only to a user without one."""
+    if if_none and keys.held:
+        return
     if len(keys.held) >= quotas.access_keys_per_user:
         raise refuse_beyond(quotas.access_keys_per_user, "AccessKeysPerUser")
     if key.issued:

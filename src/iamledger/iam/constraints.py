@@ -24,13 +24,17 @@ class Constraint:
 
     def check(self, value: str) -> str:
         """Return the value, or raise ValidationError in the service's own words."""
+        self.check_length(value)
+        if self.pattern is not None and not self._fits(value):
+            raise self._broken(value, f"Member must satisfy regular expression pattern: {self.pattern}")
+        return value
+
+    def check_length(self, value: str) -> None:
+        """Raise ValidationError in the service's own words if the value is too short or too long."""
         if len(value) < self.shortest:
             raise self._broken(value, f"Member must have length greater than or equal to {self.shortest}")
         if len(value) > self.longest:
             raise self._broken(value, f"Member must have length less than or equal to {self.longest}")
-        if self.pattern is not None and not self._fits(value):
-            raise self._broken(value, f"Member must satisfy regular expression pattern: {self.pattern}")
-        return value
 
     def _fits(self, value: str) -> bool:
         return re.fullmatch(str(self.pattern), value, re.ASCII) is not None
@@ -53,6 +57,14 @@ class TagConstraint(Constraint):
 
 USER_NAME = Constraint("userName", 1, 64, r"[\w+=,.@-]+")
 EXISTING_USER_NAME = Constraint("userName", 1, 128, r"[\w+=,.@-]+")
+GROUP_NAME = Constraint("groupName", 1, 128, r"[\w+=,.@-]+")
+POLICY_NAME = Constraint("policyName", 1, 128, r"[\w+=,.@-]+")
+POLICY_PATH = Constraint("path", 1, 512, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/")
+POLICY_DOCUMENT = Constraint("policyDocument", 1, 131072, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
+PATH = Constraint("path", 1, 512, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/")
+POLICY_DOCUMENT = Constraint("policyDocument", 1, 131072, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
+POLICY_DESCRIPTION = Constraint("description", 0, 1000)
+VERSION_ID = Constraint("versionId", 1, 2**31, r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?")
 PATH = Constraint("path", 1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)")
 PATH_PREFIX = Constraint("pathPrefix", 1, 512, r"\u002F[\u0021-\u007F]*")
 ACCESS_KEY_ID = Constraint("accessKeyId", 16, 128, r"[\w]+")
@@ -71,6 +83,12 @@ _TEXT = r"[\t\n\r -~\xa0-\ud7ff\ue000-\U0010ffff]*"  # no control characters, no
 REASON = Constraint("reason", 1, 1000, _TEXT)
 TICKET = Constraint("ticket", 1, 200, _TEXT)
 NOTE = Constraint("note", 1, 1000, _TEXT)
+# Of the service model, which gives them no lengths or no pattern: arnType, policyVersionIdType, policyDescriptionType.
+POLICY_ARN = Constraint(
+    "policyArn", 20, 2048, r"arn:aws:iam::(aws|\d{12}):policy(/[A-Za-z0-9.,+@=_-]+)*/[\w+=,.@-]{1,128}"
+)
+VERSION_ID = Constraint("versionId", 2, 20, r"v[1-9][0-9]*")
+POLICY_DESCRIPTION = Constraint("description", 0, 1000, _TEXT)
 
 Tags = Sequence[tuple[str, str]]
 """Pairs of key and value; no two keys are equal without regard to case."""

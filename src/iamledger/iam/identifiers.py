@@ -6,6 +6,7 @@ Randomness comes in as bytes.
 from __future__ import annotations
 
 from base64 import b32decode, b32encode, b64encode
+from collections.abc import Callable
 
 SECRET_BYTES = 30
 ID_BYTES = 11
@@ -19,9 +20,9 @@ def unique_id(prefix: str, entropy: bytes) -> str:
     return prefix + b32encode(entropy[:ID_BYTES]).decode()[:17]
 
 
-def user_id(_account_id: str, entropy: bytes) -> str:
-    """A new user's unique id, `AIDA…`."""
-    return unique_id("AIDA", entropy)
+def unique_id_of(prefix: str) -> Callable[[str, bytes], str]:
+    """What makes new unique ids of one kind, from the account and ten random bytes or more."""
+    return lambda _account_id, entropy: unique_id(prefix, entropy)
 
 
 def access_key_id(account_id: str, entropy: bytes, prefix: str = "AKIA") -> str:
@@ -54,6 +55,6 @@ def secret_access_key(entropy: bytes) -> str:
     return b64encode(entropy[:SECRET_BYTES]).decode()
 
 
-def user_arn(account_id: str, path: str, name: str) -> str:
-    """`arn:aws:iam::<account>:user<path><name>`"""
-    return f"arn:aws:iam::{account_id}:user{path}{name}"
+def arn(account_id: str, kind: str, path: str, name: str) -> str:
+    """`arn:aws:iam::<account>:<kind><path><name>`; the kind is `user`, `group`, `policy` and so on."""
+    return f"arn:aws:iam::{account_id}:{kind}{path}{name}"

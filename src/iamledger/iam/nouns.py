@@ -64,15 +64,19 @@ class Named:
 
 @dataclass(frozen=True)
 class Dependent(Noun):
-    """What must be gone before the noun that it belongs to, the one with the same tag, can be deleted."""
+    """What belongs to another noun, the one with the same tag: it must be gone before that is deleted, or goes with it."""
 
-    remove_first: ClassVar[str]
+    remove_first: ClassVar[str] = ""
     """What a refusal says must be done first."""
 
     @property
     def gone(self) -> bool:
-        """Is nothing of it left?"""
+        """Is nothing of it left that stands in the way?"""
         raise NotImplementedError
+
+    def ended(self) -> Iterable[Event]:
+        """The events by which it goes, when what it belongs to is deleted."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ class NewId:
 
 @dataclass(frozen=True, slots=True)
 class CountOf:
-    """Marks a parameter that is told how many rows a projection has now (approximate under concurrency)."""
+    """Marks a parameter that is told how many rows a projection has now (approximate under concurrency).
+
+    `where` is a column and the value that a rule of the projection sets it to when the row begins: only such rows count.
+    """
 
     projection: str
+    where: tuple[str, str] | None = None

@@ -14,6 +14,17 @@ class Quotas:
     users_per_account: int = 5000
     access_keys_per_user: int = 2
     tags_per_resource: int = 50
+    groups_per_account: int = 300
+    groups_per_user: int = 10
+    policies_per_account: int = 1500
+    versions_per_policy: int = 5
+    policies_attached_per_user: int = 10
+    policies_attached_per_group: int = 10
+    policy_size: int = 6144
+    """Characters of a managed policy, white space not counted."""
+    inline_policies_size_per_user: int = 2048
+    """Characters of all of a user's inline policies, white space not counted."""
+    inline_policies_size_per_group: int = 5120
 
 
 def refuse_beyond(quota: int, name: str) -> LimitExceeded:

@@ -50,3 +50,7 @@ class LimitExceeded(Refusal):
 
 class IdempotentParameterMismatch(Refusal):
     """The request id was used before, for something else."""
+
+
+class MalformedPolicyDocument(Refusal):
+    """A policy document breaks the policy language's grammar. The message has a line for each problem, with its place."""

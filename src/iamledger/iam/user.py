@@ -126,7 +126,7 @@ def create_user(
     name: UserName,
     users: Annotated[int, CountOf("users")],
     quotas: Quotas,
-    user_id: Annotated[str, NewId(identifiers.user_id)],
+    user_id: Annotated[str, NewId(identifiers.unique_id_of("AIDA"))],
     path: str = "/",
     tags: Annotated[Tags, PERSONAL] = (),
 ) -> Iterator[Event]:
@@ -178,6 +178,8 @@ def delete_user(user: User, dependents: Annotated[Sequence[Dependent], Dependent
     for dependent in dependents:
         if not dependent.gone:
             raise DeleteConflict(f"Cannot delete entity, {dependent.remove_first} first.")
+    for dependent in dependents:
+        yield from dependent.ended()
     yield UserDeleted(user_id=user.id, user_name=user.user_name)
 
 
