@@ -42,6 +42,10 @@ class Conflict(Exception):
     """Others kept changing what the command depends on; nothing was done. Repeat the command."""
 
 
+class Moved(Conflict):
+    """The ledger is not at the position any more for which the commands were made; nothing was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Who asks, from where and why; recorded with every event. A `request_id` makes the command safe to repeat."""
@@ -92,6 +96,7 @@ class _Attempt:
 
     request: store.Request
     commands: Sequence[Bound]
+    at: int | None = None
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def secret(self, credential: str) -> str:
@@ -137,17 +142,19 @@ class Ledger:
         self,
         commands: Sequence[Command],
         *,
+        at: int | None = None,
         dry_run: bool = False,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> Outcome:
         """Decide several commands, each seeing what those before it yield, and append all of it at once, or nothing.
 
-        Raises as `execute` does; what a refusal says is of the first command that was refused.
+        With `at`, only while the ledger's head is at that position. Raises as `execute` does, and `Moved`; what a refusal
+        says is of the first command that was refused.
         """
         bound = [bind(command.decision, self.account_id, command.arguments) for command in commands]
         request_id = self.circumstances.request_id or str(uuid4())
         request = store.Request(request_id, self._fingerprint(bound, [command.assumed for command in commands]))
-        attempt = _Attempt(request, bound)
+        attempt = _Attempt(request, bound, at)
         return self._insist(lambda: self._once(attempt, dry_run, progress))
 
     def _insist(self, once: Callable[[], Outcome]) -> Outcome:
@@ -185,6 +192,8 @@ class Ledger:
             return self._repeated(start.earlier, attempt)
         past.learn(_typed(start.events))
         head = start.head or 0
+        if attempt.at not in (None, head):
+            raise Moved(f"The ledger of account {self.account_id} has come to position {head} in the meantime.")
         self._look(past, head, _needed(attempt.commands, past))
         count = _Counts(self._count)
         events: list[Event] = []
@@ -208,7 +217,7 @@ class Ledger:
                 [_stored(event) for event in events],
                 context=self._context(request.id),
                 request=request,
-                condition=store.Condition(past.boundary(), head),
+                condition=store.Condition([] if attempt.at is not None else past.boundary(), head),
                 opens=opens,
                 secrets=self._secret_changes(events, attempt, opens),
             )

@@ -31,3 +31,8 @@ def commands(about: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         help=about,
     )
+
+
+def command(about: str) -> typer.Typer:
+    """A single command of the program itself."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)

@@ -3,8 +3,8 @@
 Exit status: 0; 1 a refusal, with IAM's code and message on standard error, or an answer that could not be written; 2 wrong
 usage; 4 a conflict that outlasted its retries; 5 the database cannot be reached, or cannot do it; 130 interrupted.
 
-Every file of this package with a line `app = commands("About it.")` is a command. Help takes that text from the file, and
-heavy libraries are imported inside the commands, so that help and completion answer at once.
+Every file of this package with a line `app = commands("About it.")` (or `command`) is a command. Help takes that text from
+the file, and heavy libraries are imported inside the commands, so that help and completion answer at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import typer
 
 from iamledger.cli.groups import CommandGroup
 
-_NOUN = re.compile(r'^app = commands\("(.+)"\)$', re.MULTILINE)
+_NOUN = re.compile(r'^app = commands?\("(.+)"\)$', re.MULTILINE)
 
 
 class _Commands(CommandGroup):

@@ -98,11 +98,16 @@ def list_(
 
 @app.command(epilog="Example: iamledger policy delete deployers --reason 'replaced by releases'")
 @writing()
-def delete(to: Writing, policy: PolicyName) -> None:
+def delete(
+    to: Writing,
+    policy: PolicyName,
+    with_versions: Annotated[bool, typer.Option("--with-versions", help="Delete its other versions first.")] = False,
+) -> None:
     """Delete a managed policy that is attached to nothing and has one version left. Its texts stay in the ledger."""
     from iamledger.iam.managed_policy import delete_policy
 
-    to.tell(to.execute(delete_policy, policy=_arn(to, policy)), f"Deleted policy {policy}.")
+    outcome = to.execute(delete_policy, policy=_arn(to, policy), with_versions=with_versions)
+    to.tell(outcome, f"Deleted policy {policy}.")
 
 
 @app.command(epilog="Example: iamledger policy attach ReadOnlyAccess --group auditors --ticket SEC-9")

@@ -335,17 +335,21 @@ def _as_of(view: View) -> str:
 
 def _changed(account_id: str, outcome: Outcome) -> dict[str, Any]:
     """An outcome, for programs."""
-    first = outcome.first
     return {
         "Account": account_id,
         "Position": outcome.last,
         "Repeated": outcome.repeated,
-        "Events": [
-            {
-                "Position": None if first is None else first + n,
-                "Type": type(event).__name__,
-                "Data": event.model_dump(mode="json"),
-            }
-            for n, event in enumerate(outcome.events)
-        ],
+        "Events": told_events(outcome),
     }
+
+
+def told_events(outcome: Outcome) -> list[dict[str, Any]]:
+    """The events of an outcome, for programs."""
+    return [
+        {
+            "Position": None if outcome.first is None else outcome.first + n,
+            "Type": type(event).__name__,
+            "Data": event.model_dump(mode="json"),
+        }
+        for n, event in enumerate(outcome.events)
+    ]

@@ -278,18 +278,40 @@ def delete_policy_version(policy: ManagedPolicy, versions: PolicyVersions, versi
 
 
 def delete_policy(
-    policy: ManagedPolicy, versions: PolicyVersions, dependents: Annotated[Sequence[Dependent], DependentsOf(POLICY)]
+    policy: ManagedPolicy,
+    versions: PolicyVersions,
+    dependents: Annotated[Sequence[Dependent], DependentsOf(POLICY)],
+    with_versions: bool = False,
 ) -> Iterator[Event]:
-    """Delete a managed policy that is attached to nothing and has no version left but the default."""
+    """Delete a managed policy that is attached to nothing.
+
+    It must have no version left but the default; `with_versions` deletes the others first.
+    """
     policy.check_changeable()
     if not all(dependent.gone for dependent in dependents):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
-    if len(versions.documents) > 1:
+    others = [version_id for version_id in versions.documents if version_id != versions.default]
+    if with_versions:
+        for version_id in others:
+            yield PolicyVersionDeleted(policy_id=policy.id, version_id=version_id)
+    elif others:
         raise DeleteConflict(
             "This policy has more than one version. Before you delete a policy, you must delete the policy's versions."
             " The default version is deleted with the policy."
         )
     yield PolicyDeleted(policy_id=policy.id, arn=policy.arn, version_id=versions.default)
+
+
+def replace_policy_document(
+    policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas
+) -> Iterator[Event]:
+    """Put another text in force, as a new version; the oldest that is not in force makes room if there must be some.
+
+    The same text again changes nothing.
+    """
+    policy.check_changeable()
+    _check_document(document, quotas)
+    yield from _replaced(policy, versions, document, quotas)
 
 
 def import_managed_policy(
@@ -322,10 +344,14 @@ def import_managed_policy(
 def update_managed_policy(
     policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas
 ) -> Iterator[Event]:
-    """Take over the present text of a policy that AWS manages, as a new default; the oldest version makes room."""
+    """Take over the present text of a policy that AWS manages, as `replace_policy_document` does with other policies."""
     if not policy.arn.startswith(AWS):
         raise InvalidInput(f"{policy.arn} is not managed by AWS.")
     checked_size(document)
+    yield from _replaced(policy, versions, document, quotas)
+
+
+def _replaced(policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas) -> Iterator[Event]:
     if versions.documents[versions.default] == document:
         return
     if len(versions.documents) >= quotas.versions_per_policy:

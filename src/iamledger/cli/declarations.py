@@ -1,0 +1,80 @@
+"""What `plan` and `apply` share: the file, and how what it leads to is told."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iamledger.cli.output import Output, print_csv, print_json, print_table, progress_bar, say
+from iamledger.cli.session import Writing, told_events
+
+if TYPE_CHECKING:
+    from iamledger.ledger import Outcome
+    from iamledger.plans.applying import Plan
+
+DeclarationFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="YAML; - for standard input.", allow_dash=True, dir_okay=False)
+]
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="Also delete users, groups and policies that the file does not name.")
+]
+
+
+def carry_out(to: Writing, file: Path, prune: bool) -> bool:
+    """Plan for each account, append unless it is a dry run, and tell. Returns whether there was anything to do."""
+    from iamledger.iam.refusals import InvalidInput
+    from iamledger.plans.applying import apply_account, numbered
+    from iamledger.plans.reading import read_accounts
+
+    try:
+        text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{file}: byte {error.start + 1} is no UTF-8. Save the file as UTF-8.") from None
+    done: list[tuple[Plan, Outcome]] = []
+    try:
+        for desired in read_accounts(text, str(file)):
+            account_id = numbered(to.database.connection, desired, to.request_id)
+            with progress_bar(f"Account {account_id}") as progress:
+                one = apply_account(to.ledger(account_id), desired, prune=prune, dry_run=to.dry_run, progress=progress)
+            done.append(one)
+            if to.output is Output.TABLE:
+                _tell(to, *one)
+    finally:  # what was done to accounts before the one that is refused is told, too
+        if to.output is Output.JSON:
+            print_json({"Accounts": [_for_programs(*one) for one in done]})
+        elif to.output is Output.CSV:
+            rows = [{"Account": plan.account_id, **_row(step)} for plan, _ in done for step in plan.steps]
+            print_csv(rows, ["Account", "Operation", "About"])
+    return any(plan.steps for plan, _ in done)
+
+
+def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:
+    say(f"Account {plan.account_id}", "heading")
+    if not plan.steps:
+        print("Nothing to change.")
+        say(f"as of position {plan.position}", "faint")
+        return
+    print_table([_row(step) for step in plan.steps], ["Operation", "About"])
+    types = Counter(type(event).__name__ for event in outcome.events)
+    told = ", ".join(f"{type_} {count}" for type_, count in sorted(types.items()))
+    print(f"{'Would append' if to.dry_run else 'Appended'} {len(outcome.events)} events: {told}.")
+    if outcome.last is not None:
+        say(f"positions {outcome.first} to {outcome.last}", "position")
+
+
+def _row(step: Any) -> dict[str, str]:
+    return {"Operation": step.operation, "About": step.about}
+
+
+def _for_programs(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "Account": plan.account_id,
+        "PlannedAt": plan.position,
+        "Position": outcome.last,
+        "Steps": [_row(step) for step in plan.steps],
+        "Events": told_events(outcome),
+    }

@@ -1,0 +1,92 @@
+"""Plans for the accounts of a file, and their application: in one go per account, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from iamledger.accounts import account_called, account_ids, new_account_id, opening_commands
+from iamledger.engine.view import open_view
+from iamledger.iam import constraints
+from iamledger.iam.aws_managed import AWS_MANAGED
+from iamledger.iam.refusals import InvalidInput
+from iamledger.ledger import Conflict, Ledger, Moved, Outcome
+from iamledger.plans.declared import Account
+from iamledger.plans.planning import Step, plan
+from iamledger.plans.present import PROJECTIONS, managed_by_aws, present_account
+from iamledger.read_models import all_projections
+from iamledger.store import Connection
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What there is to do in an account, made when its ledger was at a position; 0 if the account does not exist yet."""
+
+    account_id: str
+    position: int
+    steps: Sequence[Step]
+
+
+def numbered(connection: Connection, desired: Account, request_id: str | None) -> str:
+    """The number of an account: as the file says, or of the account with that name, or a new one."""
+    if desired.key.isascii() and desired.key.isdigit():
+        return constraints.ACCOUNT_ID.check(desired.key)
+    constraints.ACCOUNT_NAME.check(desired.key)
+    return account_called(connection, desired.key) or new_account_id(request_id)
+
+
+def plan_account(connection: Connection, account_id: str, desired: Account, *, prune: bool = False) -> Plan:
+    """Compare what the file says of an account with what is there. Raises InvalidInput, with the line."""
+    if account_id not in account_ids(connection):
+        return Plan(account_id, 0, [*_opening(account_id, desired), *_steps(account_id, desired, prune)])
+    with open_view(connection, account_id, [all_projections()[name] for name in PROJECTIONS]) as view:
+        present, of_aws = present_account(view), managed_by_aws(view)
+    name = desired.name or (desired.key if desired.key != account_id else None)
+    for what, wanted, has in (("name", name, present.name), ("e-mail address", desired.email, present.email)):
+        if wanted is not None and wanted != has:
+            raise InvalidInput(
+                f"line {desired.line}: the {what} of account {account_id} is {has} and cannot be changed."
+            )
+    return Plan(account_id, view.position, plan(desired, present, of_aws, prune=prune))
+
+
+def apply_account(
+    ledger: Ledger,
+    desired: Account,
+    *,
+    prune: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> tuple[Plan, Outcome]:
+    """Plan, and append all of it at once; plan again if the ledger has moved on. Raises what `Ledger.execute_all` does."""
+    for _ in range(ATTEMPTS):
+        made = plan_account(ledger.database.connection, ledger.account_id, desired, prune=prune)
+        if not made.steps:
+            return made, Outcome([])
+        total = len(made.steps)
+        commands = [step.command for step in made.steps]
+        try:
+            outcome = ledger.execute_all(
+                commands, at=made.position, dry_run=dry_run, progress=lambda done, total=total: progress(done, total)
+            )
+        except Moved:
+            continue
+        return made, outcome
+    raise Conflict(f"Others keep changing account {ledger.account_id}; nothing was done there. Repeat the command.")
+
+
+def _opening(account_id: str, desired: Account) -> list[Step]:
+    name = desired.name or (desired.key if desired.key != account_id else None)
+    if name is None or desired.email is None:
+        raise InvalidInput(
+            f"line {desired.line}: account {desired.key} is to be created, so it needs a name and an email."
+        )
+    first, *managed = opening_commands(account_id, name, desired.email)
+    return [Step(f"account {name}", first), *(Step(str(c.arguments["name"]), c) for c in managed)]
+
+
+def _steps(account_id: str, desired: Account, prune: bool) -> list[Step]:
+    names = {policy.arn.rpartition("/")[2].lower(): policy.arn for policy in AWS_MANAGED}
+    return plan(desired, Account(account_id), names, prune=prune)

@@ -1,0 +1,232 @@
+"""Compares what a file says of an account with what is there, and makes the commands that are missing.
+
+What a file does not name is left alone, unless it is to be pruned. Within a group or a user, a list or map that the file
+has is meant exactly: what it does not list is taken away. Taking away comes before adding, so that quotas have room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from iamledger.iam import attachment, group, inline_policy, managed_policy, membership, permissions_boundary, user
+from iamledger.iam.identifiers import arn
+from iamledger.iam.refusals import InvalidInput
+from iamledger.ledger import Command
+from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command, and for people what it is about."""
+
+    about: str
+    command: Command
+
+    @property
+    def operation(self) -> str:
+        """IAM's name of the operation, such as CreateUser."""
+        return "".join(word.capitalize() for word in self.command.decision.__name__.split("_"))
+
+
+def plan(desired: Account, present: Account, managed_by_aws: Mapping[str, str], *, prune: bool = False) -> list[Step]:
+    """The commands that make the account what the file says. `present` is complete, its key the account's number.
+
+    Raises InvalidInput, with the line, for a policy or group that is neither there nor in the file, and for what cannot be
+    changed: a policy's path, its description and the case of its name.
+    """
+    return list(_Planning(desired, present, managed_by_aws).steps(prune))
+
+
+class _Planning:
+    def __init__(self, desired: Account, present: Account, managed_by_aws: Mapping[str, str]) -> None:
+        self.desired, self.present = desired, present
+        own = {**present.policies, **desired.policies}
+        arns = {name: self._arn(policy) for name, policy in own.items()}
+        self._arns: dict[str, str] = {**managed_by_aws, **arns}
+        self._known = {*managed_by_aws.values(), *arns.values()}
+
+    def steps(self, prune: bool) -> Iterator[Step]:
+        """In the order in which one needs the other."""
+        for name, policy in self.desired.policies.items():
+            yield from self._policy(policy, self.present.policies.get(name))
+        for name, declared in self.desired.groups.items():
+            yield from self._group(declared, self.present.groups.get(name))
+        if prune:
+            yield from self._prune_users()
+        for name, person in self.desired.users.items():
+            yield from self._user(person, self.present.users.get(name))
+        if prune:
+            yield from self._prune_groups_and_policies()
+
+    def _arn(self, policy: Policy) -> str:
+        return arn(self.present.key, "policy", policy.path, policy.name)
+
+    def _policy(self, policy: Policy, there: Policy | None) -> Iterator[Step]:
+        at = self._arn(policy)
+        if there is None:
+            wishes = {"name": at, "document": policy.document.text, "description": policy.description}
+            yield Step(f"policy {policy.name}", Command(managed_policy.create_policy, wishes))
+            return
+        if self._arn(there) != at:
+            raise _refused(
+                policy.line, f"the policy {there.name} is {self._arn(there)}; a policy cannot be moved or renamed"
+            )
+        if policy.description is not None and policy.description != (there.description or ""):
+            raise _refused(policy.line, f"the description of policy {there.name} cannot be changed")
+        if not policy.document.is_text(there.document.text):
+            wishes = {"policy": at, "document": policy.document.text}
+            yield Step(f"policy {policy.name}", Command(managed_policy.replace_policy_document, wishes))
+
+    def _group(self, declared: Group, there: Group | None) -> Iterator[Step]:
+        name, about = declared.name, f"group {declared.name}"
+        if there is None:
+            yield Step(about, Command(group.create_group, {"name": name, "path": declared.path or "/"}))
+        else:
+            wishes = _moved(declared, there)
+            if wishes:
+                yield Step(about, Command(group.update_group, {"group": there.name, **wishes}))
+        there = there or Group(name)
+        yield from self._inline(about, {"group": name}, declared.inline, there.inline)
+        yield from self._attached(about, {"group": name}, declared, there)
+
+    def _user(self, person: User, there: User | None) -> Iterator[Step]:
+        name, about = person.name, f"user {person.name}"
+        if there is None:
+            wishes = {"name": name, "path": person.path or "/", "tags": list(person.tags or ())}
+            yield Step(about, Command(user.create_user, wishes))
+            there = User(name, tags=person.tags)
+        else:
+            wishes = _moved(person, there)
+            if wishes:
+                yield Step(about, Command(user.update_user, {"user": there.name, **wishes}))
+        yield from self._tags(about, person, there)
+        yield from self._inline(about, {"user": name}, person.inline, there.inline)
+        yield from self._attached(about, {"user": name}, person, there)
+        yield from self._groups(about, person, there)
+        yield from self._boundary(about, person, there)
+
+    def _tags(self, about: str, person: User, there: User) -> Iterator[Step]:
+        if person.tags is None:
+            return
+        wanted, has = dict(person.tags), dict(there.tags or ())
+        kept = {key.lower() for key in wanted}
+        gone = [key for key in has if key.lower() not in kept]
+        if gone:
+            yield Step(f"{about}: {', '.join(gone)}", Command(user.untag_user, {"user": person.name, "keys": gone}))
+        new = [(key, value) for key, value in wanted.items() if has.get(key) != value]
+        if new:
+            told = ", ".join(f"{key}={value}" for key, value in new)
+            yield Step(f"{about}: {told}", Command(user.tag_user, {"user": person.name, "tags": new}))
+
+    def _inline(
+        self,
+        about: str,
+        whose: Mapping[str, str],
+        wanted: Mapping[str, Document] | None,
+        has: Mapping[str, Document] | None,
+    ) -> Iterator[Step]:
+        if wanted is None:
+            return
+        of_user = "user" in whose
+        delete = inline_policy.delete_user_policy if of_user else inline_policy.delete_group_policy
+        put = inline_policy.put_user_policy if of_user else inline_policy.put_group_policy
+        has = has or {}
+        for name in has:
+            if name not in wanted:
+                yield Step(f"{about}: {name}", Command(delete, {**whose, "policy_name": name}))
+        for name, document in wanted.items():
+            if name not in has or not document.is_text(has[name].text):
+                wishes = {**whose, "policy_name": name, "document": document.text}
+                yield Step(f"{about}: {name}", Command(put, wishes))
+
+    def _attached(
+        self, about: str, whose: Mapping[str, str], declared: User | Group, there: User | Group
+    ) -> Iterator[Step]:
+        if declared.policies is None:
+            return
+        of_user = "user" in whose
+        detach = attachment.detach_user_policy if of_user else attachment.detach_group_policy
+        attach = attachment.attach_user_policy if of_user else attachment.attach_group_policy
+        has = list(there.policies or ())
+        wanted = list(dict.fromkeys(self._policy_arn(policy, declared.line) for policy in declared.policies))
+        for policy in _without(has, wanted):
+            yield Step(f"{about}: {policy}", Command(detach, {**whose, "policy": policy}))
+        for policy in _without(wanted, has):
+            yield Step(f"{about}: {policy}", Command(attach, {**whose, "policy": policy}))
+
+    def _groups(self, about: str, person: User, there: User) -> Iterator[Step]:
+        if person.groups is None:
+            return
+        wanted = {name.lower(): self._group_name(name, person.line) for name in person.groups}
+        has = {name.lower(): name for name in there.groups or ()}
+        for key in _without(has, wanted):
+            left = {"user": person.name, "group": has[key]}
+            yield Step(f"{about}: {has[key]}", Command(membership.remove_user_from_group, left))
+        for key in _without(wanted, has):
+            joined = {"user": person.name, "group": wanted[key]}
+            yield Step(f"{about}: {wanted[key]}", Command(membership.add_user_to_group, joined))
+
+    def _boundary(self, about: str, person: User, there: User) -> Iterator[Step]:
+        if person.boundary is None:
+            return
+        has = there.boundary or NO_BOUNDARY
+        if person.boundary == NO_BOUNDARY:
+            if has:
+                gone = Command(permissions_boundary.delete_user_permissions_boundary, {"boundary": person.name})
+                yield Step(about, gone)
+            return
+        policy = self._policy_arn(person.boundary, person.line)
+        if policy != has:
+            wishes = {"user": person.name, "policy": policy}
+            yield Step(f"{about}: {policy}", Command(permissions_boundary.put_user_permissions_boundary, wishes))
+
+    def _prune_users(self) -> Iterator[Step]:
+        """Before others join groups. A user who has access keys is refused: somebody must say why they are revoked."""
+        for name, there in self.present.users.items():
+            if name not in self.desired.users:
+                nothing = User(there.name, None, None, (), (), {}, NO_BOUNDARY)
+                yield from self._user(nothing, there)
+                yield Step(f"user {there.name}", Command(user.delete_user, {"user": there.name}))
+
+    def _prune_groups_and_policies(self) -> Iterator[Step]:
+        """A group that still has members, or a policy that is still attached, is refused by IAM's rules."""
+        for name, there in self.present.groups.items():
+            if name not in self.desired.groups:
+                yield from self._group(Group(there.name, None, (), {}), there)
+                yield Step(f"group {there.name}", Command(group.delete_group, {"group": there.name}))
+        for name, policy in self.present.policies.items():
+            if name not in self.desired.policies:
+                gone = Command(managed_policy.delete_policy, {"policy": self._arn(policy), "with_versions": True})
+                yield Step(f"policy {policy.name}", gone)
+
+    def _policy_arn(self, policy: str, line: int) -> str:
+        found = policy if policy in self._known else self._arns.get(policy.lower())
+        if found is None:
+            raise _refused(line, f"there is no policy {policy}, neither in the account nor in the file")
+        return found
+
+    def _group_name(self, name: str, line: int) -> str:
+        found = self.desired.groups.get(name.lower()) or self.present.groups.get(name.lower())
+        if found is None:
+            raise _refused(line, f"there is no group {name}, neither in the account nor in the file")
+        return found.name
+
+
+def _moved(declared: User | Group, there: User | Group) -> dict[str, str]:
+    """What an update must change: the path, and the spelling of the name."""
+    wishes = {}
+    if declared.name != there.name:
+        wishes["new_name"] = declared.name
+    if declared.path is not None and declared.path != there.path:
+        wishes["new_path"] = declared.path
+    return wishes
+
+
+def _without(names: Iterable[str], others: Sequence[str] | Mapping[str, str]) -> list[str]:
+    taken = frozenset(others)
+    return [name for name in names if name not in taken]
+
+
+def _refused(line: int, what: str) -> InvalidInput:
+    return InvalidInput(f"line {line}: {what}.")
