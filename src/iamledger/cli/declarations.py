@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,13 +44,20 @@ def carry_out(to: Writing, file: Path, prune: bool) -> bool:
             done.append(one)
             if to.output is Output.TABLE:
                 _tell(to, *one)
-    finally:  # what was done to accounts before the one that is refused is told, too
-        if to.output is Output.JSON:
-            print_json({"Accounts": [_for_programs(*one) for one in done]})
-        elif to.output is Output.CSV:
-            rows = [{"Account": plan.account_id, **_row(step)} for plan, _ in done for step in plan.steps]
-            print_csv(rows, ["Account", "Operation", "About"])
+    except Exception:
+        if done:  # what was done to the accounts before is told, too
+            _tell_programs(to, done)
+        raise
+    _tell_programs(to, done)
     return any(plan.steps for plan, _ in done)
+
+
+def _tell_programs(to: Writing, done: Sequence[tuple[Plan, Outcome]]) -> None:
+    if to.output is Output.JSON:
+        print_json({"Accounts": [_for_programs(*one) for one in done]})
+    elif to.output is Output.CSV:
+        rows = [{"Account": plan.account_id, **_row(step)} for plan, _ in done for step in plan.steps]
+        print_csv(rows, ["Account", "Operation", "About"])
 
 
 def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from iamledger.accounts import account_called, account_ids, new_account_id, opening_commands
 from iamledger.engine.view import open_view
@@ -65,16 +67,15 @@ def apply_account(
         made = plan_account(ledger.database.connection, ledger.account_id, desired, prune=prune)
         if not made.steps:
             return made, Outcome([])
-        total = len(made.steps)
         commands = [step.command for step in made.steps]
-        try:
-            outcome = ledger.execute_all(
-                commands, at=made.position, dry_run=dry_run, progress=lambda done, total=total: progress(done, total)
-            )
-        except Moved:
-            continue
-        return made, outcome
+        tell = partial(_tell, progress, len(commands))
+        with suppress(Moved):
+            return made, ledger.execute_all(commands, at=made.position, dry_run=dry_run, progress=tell)
     raise Conflict(f"Others keep changing account {ledger.account_id}; nothing was done there. Repeat the command.")
+
+
+def _tell(progress: Callable[[int, int], None], total: int, done: int) -> None:
+    progress(done, total)
 
 
 def _opening(account_id: str, desired: Account) -> list[Step]:

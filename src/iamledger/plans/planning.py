@@ -82,10 +82,8 @@ class _Planning:
         name, about = declared.name, f"group {declared.name}"
         if there is None:
             yield Step(about, Command(group.create_group, {"name": name, "path": declared.path or "/"}))
-        else:
-            wishes = _moved(declared, there)
-            if wishes:
-                yield Step(about, Command(group.update_group, {"group": there.name, **wishes}))
+        elif wishes := _moved(declared, there):
+            yield Step(about, Command(group.update_group, {"group": there.name, **wishes}))
         there = there or Group(name)
         yield from self._inline(about, {"group": name}, declared.inline, there.inline)
         yield from self._attached(about, {"group": name}, declared, there)
@@ -93,13 +91,11 @@ class _Planning:
     def _user(self, person: User, there: User | None) -> Iterator[Step]:
         name, about = person.name, f"user {person.name}"
         if there is None:
-            wishes = {"name": name, "path": person.path or "/", "tags": list(person.tags or ())}
-            yield Step(about, Command(user.create_user, wishes))
+            new = {"name": name, "path": person.path or "/", "tags": list(person.tags or ())}
+            yield Step(about, Command(user.create_user, new))
             there = User(name, tags=person.tags)
-        else:
-            wishes = _moved(person, there)
-            if wishes:
-                yield Step(about, Command(user.update_user, {"user": there.name, **wishes}))
+        elif wishes := _moved(person, there):
+            yield Step(about, Command(user.update_user, {"user": there.name, **wishes}))
         yield from self._tags(about, person, there)
         yield from self._inline(about, {"user": name}, person.inline, there.inline)
         yield from self._attached(about, {"user": name}, person, there)

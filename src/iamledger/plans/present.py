@@ -22,7 +22,9 @@ def present_account(view: View) -> Account:
     groups_of = _lists(view, 'SELECT m.user_id AS of, g.group_name AS name FROM {memberships} m'
                              ' JOIN {groups} g USING (group_id)')  # fmt: skip
     inline: dict[str, dict[str, Document]] = defaultdict(dict)
-    for row in view.rows('SELECT principal_id, policy_name, document FROM {inline_policies} ORDER BY 2 COLLATE "C"'):
+    for row in view.rows(
+        'SELECT principal_id, policy_name, document FROM {inline_policies} ORDER BY policy_name COLLATE "C"'
+    ):
         inline[row["principal_id"]][row["policy_name"]] = Document(row["document"])
     return Account(
         view.account_id,

@@ -24,14 +24,14 @@ _Writer.add_representer(str, _represent_text)
 
 
 def write_account(account: Account) -> str:
-    """One account, below `accounts:`."""
+    """One account, below `accounts:`. Its own policies are referred to by name, so that the file fits another account."""
     content = _without_nothing(
         {
             "name": account.name,
             "email": account.email,
             "policies": {policy.name: _policy(policy) for policy in account.policies.values()},
-            "groups": {group.name: _group(group) for group in account.groups.values()},
-            "users": {user.name: _user(user) for user in account.users.values()},
+            "groups": {group.name: _group(group, account.key) for group in account.groups.values()},
+            "users": {user.name: _user(user, account.key) for user in account.users.values()},
         }
     )
     return yaml.dump(
@@ -44,19 +44,28 @@ def _policy(policy: Policy) -> dict[str, Any]:
     return _without_nothing({"path": path, "description": policy.description, "document": policy.document.text})
 
 
-def _group(group: Group) -> dict[str, Any]:
-    return {"path": group.path, "policies": list(group.policies or ()), "inline": _texts(group.inline)}
+def _group(group: Group, account_id: str) -> dict[str, Any]:
+    return {
+        "path": group.path,
+        "policies": [_called(policy, account_id) for policy in group.policies or ()],
+        "inline": _texts(group.inline),
+    }
 
 
-def _user(user: User) -> dict[str, Any]:
+def _user(user: User, account_id: str) -> dict[str, Any]:
     return {
         "path": user.path,
         "tags": dict(user.tags or ()),
         "groups": list(user.groups or ()),
-        "policies": list(user.policies or ()),
+        "policies": [_called(policy, account_id) for policy in user.policies or ()],
         "inline": _texts(user.inline),
-        "boundary": user.boundary or None,
+        "boundary": _called(user.boundary, account_id) if user.boundary else None,
     }
+
+
+def _called(policy: str, account_id: str) -> str:
+    own = policy.startswith(f"arn:aws:iam::{account_id}:")
+    return policy.rpartition("/")[2] if own else policy
 
 
 def _texts(documents: Mapping[str, Document] | None) -> dict[str, str]:
