@@ -17,6 +17,7 @@ To write what the program prints into the transcripts: IAMLEDGER_TRANSCRIPTS=wri
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,8 @@ KINDS = {
     "MerkleRoot": r"[A-Za-z0-9+/]{43}=",
     "Secret": r"(?<![\w+/])[A-Za-z0-9+/]{40}(?![\w+/=])",
     "UserId": r"\bAIDA[A-Z2-7]{17}\b",
+    "GroupId": r"\bAGPA[A-Z2-7]{17}\b",
+    "PolicyId": r"\bANPA[A-Z2-7]{17}\b",
     "AccessKeyId": r"\bAKIA[A-Z2-7]{16}\b",
     "RequestId": r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
     "Time": r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z",
@@ -50,7 +53,7 @@ OTHERS = {
     "Operator": r"[^\s\",]+",
     "Version": r"[0-9]+(?:\.[0-9]+)+(?: \([^)]*\))?",
 }
-BINDING = {"UserId", "AccessKeyId", "AccountId", "Operator"}
+BINDING = {"UserId", "GroupId", "PolicyId", "AccessKeyId", "AccountId", "Operator"}
 FIXED = {"123456789012", "234567890123", "999999999999", "AKIAIOSFODNN7EXAMPLE"}
 """What the transcripts chose themselves."""
 PLACEHOLDER = re.compile(r"<(\w+)(?::([\w-]+))?>")
@@ -87,7 +90,7 @@ class Names:
     """Which placeholder stands for which text."""
 
     def __init__(self, home: Path) -> None:
-        self.bound = {"<Folder>": str(home)}
+        self.bound = {"<Folder>": str(home), "<Operator>": pwd.getpwuid(os.getuid()).pw_name}
 
     def pattern(self, line: str) -> re.Pattern[str]:
         """What a line with placeholders matches."""
@@ -126,6 +129,9 @@ class Names:
             if name != "<Operator>":  # who runs this may be called root, as many things are
                 line = line.replace(value, name)
         line = re.sub(r'(^Actor: +|"os_user"+: "+)\w+', r"\1<Operator>", line)
+        line = re.sub(
+            rf"(?:(?<=  )|(?<=By=)){self.bound['<Operator>']}(?=  |$)", "<Operator>", line
+        )  # a column of its own
         for kind, pattern in KINDS.items():
             line = re.sub(pattern, lambda match, kind=kind: self._name(kind, match[0]), line)  # type: ignore[misc]
         return line
@@ -251,8 +257,14 @@ def used() -> dict[tuple[str, ...], set[str]]:
             words = shlex.split(block.command)
             if "iamledger" in words:
                 words = words[words.index("iamledger") + 1 :]
-                found.setdefault(tuple(words[:2]), set()).update(word.partition("=")[0] for word in words)
+                found.setdefault(path_of(words), set()).update(word.partition("=")[0] for word in words)
     return found
+
+
+def path_of(words: list[str]) -> tuple[str, ...]:
+    """The command that words call, by its path."""
+    paths = [tuple(words[:length]) for length in range(len(words), 0, -1)]
+    return next((path for path in paths if path in COMMANDS), tuple(words[:1]))
 
 
 def test_every_command_appears_in_a_transcript() -> None:
@@ -295,8 +307,8 @@ def test_the_example_is_one_that_the_command_takes(path: tuple[str, ...]) -> Non
     example = COMMANDS[path].epilog.removeprefix("Example: ").replace("AKIA…", "AKIAIOSFODNN7EXAMPLE")
     words = shlex.split(re.sub(r'.*\$\((.*)\)" .*', r"\1", example))
     words = words[words.index("iamledger") + 1 :]
-    assert tuple(words[:2]) == path
-    with COMMANDS[path].make_context(" ".join(path), words[2:]):
+    assert path_of(words) == path
+    with COMMANDS[path].make_context(" ".join(path), words[len(path) :]):
         pass  # parsed
 
 

@@ -54,13 +54,13 @@ def _members(record: Row) -> dict[str, Any]:
 
 
 def _tell(member: str, old: Any, new: Any) -> None:
-    if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+    if any(isinstance(text, str) and "\n" in text for text in (old, new)):
         say(member, "heading")
-        lines = list(unified_diff(old.splitlines(), new.splitlines(), lineterm=""))[2:]
+        lines = list(unified_diff((old or "").splitlines(), (new or "").splitlines(), lineterm=""))[2:]
         for line in lines:
             say(f"  {cell(line)}", {"+": "added", "-": "removed"}.get(line[0], "faint"))
         return
-    if isinstance(old, dict) and isinstance(new, dict):
+    if isinstance(old, dict) and isinstance(new, dict) and "type" not in old:
         for name in dict.fromkeys([*old, *new]):
             if old.get(name) != new.get(name):
                 _tell(f"{member}/{name}", old.get(name), new.get(name))
@@ -72,7 +72,7 @@ def _tell(member: str, old: Any, new: Any) -> None:
 
 def _told(value: Any) -> str:
     """What there is to tell beside the member's name, which tells what an element is called."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or "type" in value:  # an actor has a type
         return f"  {cell(value)}"
     rest = list(value.items())[1:]
     return "".join(f"  {name}={cell(v)}" for name, v in rest if v not in (None, []))

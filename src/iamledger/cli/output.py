@@ -138,7 +138,7 @@ def _is_table(value: Any) -> bool:
 
 def print_document(text: str) -> None:
     """A policy document as it was submitted; with the colours of JSON where there may be any."""
-    visible = _visible_lines(text.replace("\r\n", "\n").replace("\t", "    "))
+    visible = _visible_lines(text.rstrip("\n").replace("\r\n", "\n").replace("\t", "    "))
     if not with_styles():
         print(visible)
         return

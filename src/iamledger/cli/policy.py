@@ -182,7 +182,7 @@ def import_managed(
     to: Writing,
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Files NAME.json; folders in it are paths.", file_okay=False, exists=True),
+        typer.Argument(metavar="DIR", help="Files NAME.json; folders in it are paths.", file_okay=False),
     ],
 ) -> None:
     """Take over policies that AWS manages: arn:aws:iam::aws:policy/PATH/NAME for each DIR/PATH/NAME.json.
