@@ -76,7 +76,11 @@ def blocks(text: str) -> list[Block]:
         if line.startswith("$ "):
             found.append(Block(between, line[2:]))
             between = []
-        elif line.startswith("#") or not found or (not line and between):
+        elif (
+            not found
+            or (between and not line)
+            or (line.startswith("#") and (between or found[-1].expected[-1:] == [""]))
+        ):
             between.append(line)
         else:
             found[-1].expected.append(line)

@@ -9,7 +9,7 @@ from iamledger.cli.session import Reading, reading
 app = command("Write an account as a file for `plan` and `apply`, as of any moment.")
 
 
-@app.command(epilog="Example: iamledger export --as-of 2026-10-01 > acme.yaml")
+@app.command(epilog="Example: iamledger export --as-of 2026-10-01")
 @reading(without=("output",))
 def export(at: Reading) -> None:
     """Write an account as a file for `plan` and `apply`, as of any moment.
