@@ -240,20 +240,32 @@ def list_policy_versions(at: Reading, policy: PolicyName) -> None:
         at.tell("Versions", list_versions(view, get_policy(view, policy)["PolicyId"]), view)
 
 
-@version.command("show", epilog="Example: iamledger policy version show deployers v2")
-@reading(diff=True)
-def show_version(at: Reading, policy: PolicyName, version_id: VersionId) -> None:
-    """Show a version of a managed policy, with its text."""
+@version.command("show", epilog="Example: iamledger policy version show deployers v2 --against v1")
+@reading()
+def show_version(
+    at: Reading,
+    policy: PolicyName,
+    version_id: VersionId,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="VERSION", help="Show what differs from this version.")
+    ] = None,
+) -> None:
+    """Show a version of a managed policy, with its text, or how it differs from another version."""
+    from iamledger.cli.differences import tell_differences
     from iamledger.iam import constraints
     from iamledger_projections.managed_policies import get_policy
     from iamledger_projections.policy_versions import get_version
 
     constraints.VERSION_ID.check(version_id)
-    at.show(
-        "PolicyVersion",
-        ("managed_policies", "policy_versions"),
-        lambda view: get_version(view, get_policy(view, policy)["PolicyId"], version_id),
-    )
+    with at.view("managed_policies", "policy_versions") as view:
+        policy_id = get_policy(view, policy)["PolicyId"]
+        found = get_version(view, policy_id, version_id)
+        if against is None:
+            at.tell("PolicyVersion", found, view)
+        else:
+            constraints.VERSION_ID.check(against)
+            other = get_version(view, policy_id, against)
+            tell_differences(at.output, "PolicyVersion", (other, at.origin(view)), (found, at.origin(view)))
 
 
 @version.command(

@@ -152,18 +152,22 @@ class Reading(Session):
             self.as_of = moment
             with self.view(*projections) as view:
                 try:
-                    found.append((query(view), _origin(view)))
+                    found.append((query(view), self.origin(view)))
                 except NoSuchEntity as error:
                     missing = error
-                    found.append((None, _origin(view)))
+                    found.append((None, self.origin(view)))
         if missing is not None and not any(row for row, _ in found):
             raise missing
         tell_differences(self.output, name, *found)
 
+    def origin(self, view: View) -> dict[str, Any]:
+        """Which moment of which account an answer is of, for programs."""
+        return {"Account": view.account_id, "Position": view.position, "RecordedAt": view.recorded_at}
+
     def tell(self, name: str, answer: Sequence[Row] | Row, view: View, columns: Sequence[str] | None = None) -> None:
         """Print rows, or one record, and which position they are of. `name` is the member of the JSON object."""
         if self.output is Output.JSON:
-            print_json({**_origin(view), name: answer})
+            print_json({**self.origin(view), name: answer})
             return
         rows = [answer] if isinstance(answer, Mapping) else answer
         columns = columns or (list(rows[0]) if rows else [])
@@ -323,10 +327,6 @@ def _with_session(kind: type[Session], options: Mapping[str, tuple[Any, Any]], w
         return with_session
 
     return decorated
-
-
-def _origin(view: View) -> dict[str, Any]:
-    return {"Account": view.account_id, "Position": view.position, "RecordedAt": view.recorded_at}
 
 
 def _as_of(view: View) -> str:
