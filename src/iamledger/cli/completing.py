@@ -36,7 +36,7 @@ def _found(projection: str, column: str, account: str | None, incomplete: str) -
         account_id = chosen_account(database.connection, configured, account)
         with open_view(database.connection, account_id, [all_projections()[projection]], stale=True) as view:
             rows = view.rows(
-                f"SELECT {column} AS name FROM {{{projection}}} WHERE starts_with(lower({column}), lower(%(begun)s))"
+                f"SELECT {column} AS name FROM {{{projection}}} WHERE starts_with({column}, %(begun)s)"
                 f' ORDER BY lower({column}) COLLATE "C" LIMIT 200',
                 begun=incomplete,
             )
