@@ -197,16 +197,16 @@ class _Reader:
         return decoded
 
     def _broken_string(self, start: int, end: int, path: Path) -> _NoJson:
-        stop = self._text[end : end + 1]
-        if stop == "\\":
-            return _NoJson(
-                end, path, f"{quote(self._text[end : end + 2])} begins no escape of JSON", "write \\\\ for a \\"
-            )
+        stop, after = self._text[end : end + 1], self._text[end + 1 : end + 2]
+        if not stop or (stop == "\\" and not after):
+            return _NoJson(start, path, "a string that does not end", 'close it with "')
         if stop in ("\n", "\r"):
             return _NoJson(start, path, "a string that does not end in its line", 'close it with ", or write \\n')
-        if stop:
+        if stop != "\\":
             return _NoJson(end, path, f"the character U+{ord(stop):04X} in a string", "write it as an escape")
-        return _NoJson(start, path, "a string that does not end", 'close it with "')
+        if after == "u":
+            return _NoJson(end, path, "\\u without four hexadecimal digits", "write \\\\ for a \\")
+        return _NoJson(end, path, f"a backslash before {quote(after)} begins no escape", "write \\\\ for a \\")
 
     def _plain(self, start: int, path: Path) -> Value:
         match = _WORD.match(self._text, start)
@@ -220,13 +220,7 @@ class _Reader:
             return Boolean(start, path, word == "true")
         if word == "null":
             return Null(start, path)
-        meant = {"true": "true", "false": "false", "null": "null", "none": "null"}.get(word.lower())
-        raise _NoJson(
-            start,
-            path,
-            f"{quote(word)} is no JSON value",
-            f"write {meant}" if meant else "write strings in double quotes" if word[0].isalpha() else None,
-        )
+        raise _NoJson(start, path, f"{quote(word)} is no JSON value", _meant(word))
 
     def _skip_space(self) -> int:
         self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # it can match nothing
@@ -246,3 +240,11 @@ class _Reader:
         elif word := _WORD.match(rest):
             found = quote(word.group())
         return _NoJson(self._at, path, f"expected {wanted} and found {found}", advice)
+
+
+def _meant(word: str) -> str:
+    if meant := {"true": "true", "false": "false", "null": "null", "none": "null"}.get(word.lower()):
+        return f"write {meant}"
+    if word.lstrip("+-").lower() in ("nan", "inf", "infinity"):
+        return "JSON knows finite numbers only"
+    return "write strings in double quotes" if word[0].isalpha() else "write numbers like 0.5, -1 or 1e3"

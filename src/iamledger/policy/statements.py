@@ -71,7 +71,7 @@ class Statements:
             if len(written) == 2 and not forbidden:
                 message = f"the statement has both {plain} and {negated}"
                 self._problems.add(written[1].offset, written[1].path, message, "keep one of them")
-            if not written and plain in rules.needed:
+            if len(written) == len(forbidden) and plain in rules.needed:
                 either = plain if negated in rules.forbidden else f"{plain} or {negated}"
                 self._problems.add(node.offset, node.path, f"the statement has no {either}")
 
