@@ -25,7 +25,7 @@ EVERYBODY = Principal("AWS", "*")
 
 _ACCOUNT = "[0-9]{12}"
 _PARTITION = "|".join(PARTITIONS)
-_PATH_AND_NAME = r"(?:[!-)+->@-~]+/)*[\w+=,.@-]+"  # no * and no ?
+_PATH_AND_NAME = r"(?:[!-)+-.0->@-~]++/)*+[\w+=,.@-]+"  # no * and no ?; possessive, for a long path must not take long
 _ARN = re.compile(
     rf"arn:(?:{_PARTITION}):(?:"
     rf"iam::(?:{_ACCOUNT}:(?:root|(?:user|role)/{_PATH_AND_NAME})|cloudfront:user/[\w -]+)"
