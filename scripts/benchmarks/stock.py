@@ -101,7 +101,7 @@ class _Statement:
     def parameters(self, event: RecordedEvent) -> dict[str, Any]:
         """The values that an event has for it."""
         fields = zip(self.projection.key, self.projection.key_fields(self.rule), strict=True)
-        values = {name: event.data[field] for name, field in fields}
+        values = {name: event.data[f] if isinstance(f, str) else str(event.position) for name, f in fields}
         values |= {name: self._value(name, source, event) for name, source in self.sources.items()}
         return {"account_id": event.account_id, "position": event.position, **values}
 

@@ -26,10 +26,13 @@ from engine.histories import (
     watched,
     write,
 )
+from iamledger import store
 from iamledger.engine.catchup import catch_up
+from iamledger.engine.changes import changes
 from iamledger.engine.compile import Table
-from iamledger.engine.declaration import Projection, open_row
+from iamledger.engine.declaration import POSITION, Projection, close_row, open_row
 from iamledger.engine.errors import ProjectionFailed
+from iamledger.engine.rebuild import rebuild
 from iamledger.engine.registry import live_tables
 from iamledger.engine.view import count_rows, open_view
 from iamledger.store import Connection, ConnectionLost, Locked, NewEvent, NoLedger
@@ -82,6 +85,45 @@ def test_it_does_not_matter_how_many_events_come_at_once(
         del events[:size]
         assert catch_up(connection, account, tables) == head
         assert_right(connection, tables, account)
+
+
+def test_rows_of_positions(connection: Connection) -> None:
+    """Each event makes a row of its own, which nothing touches again; also the row of another key, for the same event."""
+    doors = Projection(
+        name="doors",
+        key=["nth", "door"],
+        columns={"opened": "boolean", "at": "bigint"},
+        rules=[
+            open_row("DoorOpened", key={"nth": POSITION}, set={"opened": True, "at": POSITION}),
+            open_row("DoorClosed", key={"nth": POSITION}, set={"opened": False, "at": POSITION}),
+            open_row("DoorClosed", key={"nth": "closed_by"}, set={"opened": False, "at": None}),
+            close_row("DoorTaken", key={"nth": "closed_by"}),
+        ],
+    )
+    account = new_account()
+    write(connection, account, [event("DoorOpened", door="d"), event("RoomSwept"), event("DoorOpened", door="d")])
+    table = live(connection, doors)
+    catch_up(connection, account, [table])
+    write(
+        connection,
+        account,
+        [event("DoorClosed", door="d", closed_by="ada"), event("DoorTaken", door="d", closed_by="ada")],
+    )
+    catch_up(connection, account, [table])
+    found = rows(connection, table, account)
+    assert found == oracle(connection, doors, account).rows
+    assert [(key, since, until) for key, since, until, _ in found] == [
+        (("1", "d"), 1, None),
+        (("3", "d"), 3, None),
+        (("4", "d"), 4, None),
+        (("ada", "d"), 4, 5),
+    ]
+    (closed,) = store.read(connection, account, after=3, upto=4)
+    assert [(change.key, change.before, change.after) for change in changes(connection, closed, [table])] == [
+        (("4", "d"), None, {"opened": False, "at": 4}),
+        (("ada", "d"), None, {"opened": False, "at": None}),
+    ]
+    assert rows(connection, rebuild(connection, doors), account) == found
 
 
 def test_catching_up_again_changes_nothing(connection: Connection, tables: list[Table]) -> None:

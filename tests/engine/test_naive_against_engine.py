@@ -26,6 +26,7 @@ from iamledger.engine.declaration import (
     ColumnType,
     Field,
     FromContext,
+    KeySource,
     Projection,
     Rule,
     Source,
@@ -112,7 +113,9 @@ def sources(type_: str) -> some.SearchStrategy[Source]:
 @some.composite
 def rules(draw: some.DrawFn, event: str, key: list[str], columns: dict[str, ColumnType], second: bool) -> Rule:
     kind = draw(some.sampled_from(["open", "open", "put", "revise", "revise", "close"]))
-    named = {column: f"other {column}" for column in key} if second else {}
+    named: dict[str, KeySource] = {column: f"other {column}" for column in key} if second else {}
+    if draw(some.integers(0, 7)) == 0:
+        named[draw(some.sampled_from(key))] = POSITION
     if kind == "close":
         return close_row(event, key=named)
     chosen = draw(some.lists(some.sampled_from(sorted(columns)), unique=True)) if columns else []
@@ -192,7 +195,7 @@ def histories(draw: some.DrawFn) -> tuple[Projection, list[Happened]]:
             interpreter = interpreters[happened.account]
             before = dict(interpreter.open)
             try:
-                interpreter.apply(_as_read(happened))
+                interpreter.apply(_as_read(happened, 1 + sum(one.account == happened.account for one in kept)))
             except BrokenRule as broken:
                 interpreter.open = before
                 if random.random() < (0.985 if "a row that" in str(broken) else 0.7):
@@ -202,8 +205,8 @@ def histories(draw: some.DrawFn) -> tuple[Projection, list[Happened]]:
     return projection, kept
 
 
-def _as_read(happened: Happened) -> Recorded:
-    """The event as projections will see it, but for when and where it was recorded, and for what digests there are."""
+def _as_read(happened: Happened, position: int) -> Recorded:
+    """The event as projections will see it, but for when it was recorded, and for what digests there are."""
     stored, read = [], []
     for values, personal in (
         (happened.context.entries, happened.context.personal),
@@ -212,7 +215,7 @@ def _as_read(happened: Happened) -> Recorded:
         concealed = [name for name in personal if values[name]]
         stored.append({**values, **{name: {"digest": f"{next(_numbers):064x}"} for name in concealed}})
         read.append({**values, **dict.fromkeys(concealed if happened.erased else [])})
-    where = (1, "2024-01-01T00:00:00.000000Z", happened.event.type)
+    where = (position, "2024-01-01T00:00:00.000000Z", happened.event.type)
     return Recorded(*where, *read, Recorded(*where, *stored))
 
 

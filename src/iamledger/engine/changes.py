@@ -36,7 +36,10 @@ def changes(connection: Connection, event: RecordedEvent, tables: Iterable[Table
         projection = table.projection
         for rule in projection.rules:
             if rule.event == event.type:
-                key = tuple(str(event.data.get(name)) for name in projection.key_fields(rule))
+                key = tuple(
+                    str(event.data.get(source) if isinstance(source, str) else event.position)
+                    for source in projection.key_fields(rule)
+                )
                 yield _change(connection, event, table, key)
 
 

@@ -18,6 +18,7 @@ from iamledger.engine.declaration import (
     ColumnType,
     Field,
     FromContext,
+    KeySource,
     Projection,
     RecordedAt,
     RecordedPosition,
@@ -170,7 +171,7 @@ def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
     """The operations that one lane's rules make of the events."""
     types = ", ".join(_text(rule.event) for rule in rules)
     keys = [
-        _case(rules, [f"e.data->>{_text(projection.key_fields(rule)[n])}" for rule in rules]) + f" AS {quoted(column)}"
+        _case(rules, [_key(projection.key_fields(rule)[n]) for rule in rules]) + f" AS {quoted(column)}"
         for n, column in enumerate(projection.key)
     ]
     op = _case(rules, [_text(rule.kind) for rule in rules])
@@ -186,6 +187,11 @@ def _lane(projection: Projection, rules: list[Rule], accounts: str) -> str:
         f" FROM iamledger.events e WHERE {accounts} AND e.position > %(after)s AND e.position <= %(upto)s"
         f" AND e.type IN ({types})"
     )
+
+
+def _key(source: KeySource) -> str:
+    """A column of the key, as text."""
+    return f"e.data->>{_text(source)}" if isinstance(source, str) else "e.position::text"
 
 
 def _case(rules: list[Rule], values: list[str]) -> str:

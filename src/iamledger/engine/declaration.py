@@ -2,7 +2,8 @@
 
 A rule says what an event of some type does to one row: `open_row` it, `put_row` (open or replace), `revise_row` or
 `close_row`. The row is found by the projection's key, whose columns take the event's fields of the same names, unless
-the rule says otherwise. Every row is temporal: it has been true from the position `since` until the position `until`.
+the rule says otherwise: another field, or the event's position, where each event makes a row of its own. Every row is
+temporal: it has been true from the position `since` until the position `until`.
 
 An event breaks the rules if it opens a row that is open, revises or closes one that is not, leaves a key empty, or touches a
 row twice. The engine then stops that projection before that event, for that account; see `iamledger.engine.catchup`.
@@ -49,6 +50,8 @@ POSITION = RecordedPosition()
 
 Source: TypeAlias = Field | FromContext | RecordedAt | RecordedPosition | str | int | bool | None
 """Where a column's value comes from: a part of the event, or a constant."""
+KeySource: TypeAlias = str | RecordedPosition
+"""Where a column of the key takes its value from: the field of that name, or the event's position, as text."""
 
 
 class InvalidProjection(ValueError):
@@ -61,29 +64,31 @@ class Rule:
 
     kind: Kind
     event: str
-    key: Mapping[str, str]
+    key: Mapping[str, KeySource]
     columns: Sequence[str]
     set: Mapping[str, Source]
 
 
-def open_row(event: str, *, key: Mapping[str, str] | None = None, set: Mapping[str, Source] | None = None) -> Rule:
+def open_row(
+    event: str, *, key: Mapping[str, KeySource] | None = None, set: Mapping[str, Source] | None = None
+) -> Rule:
     """The event begins a row, which must not be open. Every column takes the field of its name, but for those in `set`."""
     return Rule("open", event, key or {}, (), set or {})
 
 
-def put_row(event: str, *, key: Mapping[str, str] | None = None, set: Mapping[str, Source] | None = None) -> Rule:
+def put_row(event: str, *, key: Mapping[str, KeySource] | None = None, set: Mapping[str, Source] | None = None) -> Rule:
     """The event begins a row, or replaces it whole if it is open."""
     return Rule("put", event, key or {}, (), set or {})
 
 
 def revise_row(
-    event: str, *columns: str, key: Mapping[str, str] | None = None, set: Mapping[str, Source] | None = None
+    event: str, *columns: str, key: Mapping[str, KeySource] | None = None, set: Mapping[str, Source] | None = None
 ) -> Rule:
     """The event changes columns of a row, which must be open: those named, and those in `set`."""
     return Rule("revise", event, key or {}, columns, set or {})
 
 
-def close_row(event: str, *, key: Mapping[str, str] | None = None) -> Rule:
+def close_row(event: str, *, key: Mapping[str, KeySource] | None = None) -> Rule:
     """The event ends a row, which must be open."""
     return Rule("close", event, key or {}, (), {})
 
@@ -133,6 +138,12 @@ class Projection:
         if not set(self.personal) <= set(self.columns):
             raise InvalidProjection(f"projection {self.name!r}: what is personal must be among its columns")
         for rule in self.rules:
+            for column, named in rule.key.items():
+                if not isinstance(named, KeySource):
+                    raise InvalidProjection(
+                        f"projection {self.name!r}: the rule for {rule.event} takes the key {column} from {named!r},"
+                        " which is neither the name of a field nor POSITION"
+                    )
             for column, source in rule.set.items():
                 if not isinstance(source, Source):
                     raise InvalidProjection(
@@ -155,8 +166,8 @@ class Projection:
         columns = self.columns if rule.kind in ("open", "put") else rule.columns
         return {**{name: Field(name) for name in columns}, **rule.set}
 
-    def key_fields(self, rule: Rule) -> list[str]:
-        """The fields of the event that name the row's key, in the order of the key's columns."""
+    def key_fields(self, rule: Rule) -> list[KeySource]:
+        """The fields of the event, or its position, that name the row's key, in the order of the key's columns."""
         return [rule.key.get(column, column) for column in self.key]
 
     def digest(self) -> str:

@@ -64,7 +64,7 @@ class Interpreter:
         ended: list[Version] = []
         touched: set[Key] = set()
         for rule in self._rules.get(event.type, ()):
-            key = tuple([_text(stored.data.get(field)) for field in rule.key_fields])
+            key = tuple([_text(stored.data.get(f) if isinstance(f, str) else event.position) for f in rule.key_fields])
             if None in key or key in touched:
                 raise BrokenRule(
                     f"{rule.kind} of a row that {'has no key' if None in key else 'the event touched already'}"
