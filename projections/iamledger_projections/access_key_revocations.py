@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from iamledger.engine.declaration import RECORDED_AT, FromContext, Projection, open_row
-
-if TYPE_CHECKING:
-    from iamledger.engine.view import Row, View
 
 projection = Projection(
     name="access_key_revocations",
@@ -35,18 +30,3 @@ projection = Projection(
         ),
     ],
 )
-
-
-def list_revocations(view: View) -> list[Row]:
-    """Every revocation until the view's moment, newest first. A user who is gone is told by its id."""
-    return view.rows(
-        """
-        SELECT r.revoked_at AS "RevokedDate", r.access_key_id AS "AccessKeyId",
-               coalesce(u.user_name, r.user_id) AS "UserName",
-               r.revocation_reason AS "RevocationReason", r.suspected_since AS "SuspectedSince", r.note AS "Note",
-               r.revoked_by AS "RevokedBy", r.reason AS "Reason", r.ticket AS "Ticket"
-          FROM {access_key_revocations} r
-          LEFT JOIN {users} u USING (user_id)
-         ORDER BY r.revoked_at DESC
-        """
-    )
