@@ -10,6 +10,9 @@ from typing import Any
 from iamledger import store
 from iamledger.iam import constraints
 from iamledger.iam.events import ACCESS_KEY, USER, USER_NAME, event_types
+from iamledger.iam.group import GROUP, GROUP_NAME
+from iamledger.iam.identifiers import arn
+from iamledger.iam.managed_policy import POLICY, POLICY_NAME
 from iamledger.iam.refusals import NoSuchEntity, ValidationError
 
 _ACTOR = constraints.Constraint("actor", 1, 2048, r"[^\x00-\x1f\x7f\ud800-\udfff]+")
@@ -20,7 +23,11 @@ class Filter:
     """Which events. Everything that is given must hold."""
 
     user: str | None = None
-    """Name (of today or of the past) or unique id of the user that they are about."""
+    """Name (of today or of the past), unique id or ARN of the user that they are about."""
+    group: str | None = None
+    """The same of a group."""
+    policy: str | None = None
+    """Name, unique id or ARN of a managed policy."""
     access_key_id: str | None = None
     actor: str | None = None
     """Name of the operating system user, or ARN, of who did it."""
@@ -43,6 +50,10 @@ def find(
     tags: list[list[str]] = []
     if wanted.user is not None:
         tags.append([USER.of(user_id) for user_id in user_ids(connection, account_id, wanted.user, upto)])
+    if wanted.group is not None:
+        tags.append([GROUP.of(group_id) for group_id in group_ids(connection, account_id, wanted.group, upto)])
+    if wanted.policy is not None:
+        tags.append([POLICY.of(policy_id) for policy_id in policy_ids(connection, account_id, wanted.policy, upto)])
     if wanted.access_key_id is not None:
         tags.append([ACCESS_KEY.of(constraints.ACCESS_KEY_ID.check(wanted.access_key_id))])
     if wanted.actor is not None:
@@ -68,17 +79,56 @@ def find(
 
 
 def user_ids(connection: store.Connection, account_id: str, user: str, upto: int) -> list[str]:
-    """The unique ids of all users that had a name until a position; or the id itself. Raises NoSuchEntity."""
-    tags = [USER_NAME.of(constraints.EXISTING_USER_NAME.check(user)), USER.of(user)]
+    """The unique ids of all users that had a name until a position, also in an ARN; or the id itself.
+
+    An ARN is found by the name in it, whatever the user's path was. Raises NoSuchEntity, ValidationError.
+    """
+    name = constraints.EXISTING_USER_NAME.check(_name_in(user, account_id, "user"))
+    return _ids(connection, account_id, "user", user, [USER_NAME.of(name), USER.of(name)], upto)
+
+
+def group_ids(connection: store.Connection, account_id: str, group: str, upto: int) -> list[str]:
+    """The same of groups."""
+    name = constraints.GROUP_NAME.check(_name_in(group, account_id, "group"))
+    return _ids(connection, account_id, "group", group, [GROUP_NAME.of(name), GROUP.of(name)], upto)
+
+
+def policy_ids(connection: store.Connection, account_id: str, policy: str, upto: int) -> list[str]:
+    """The unique ids of all managed policies, the account's own and AWS's, that had a name, or an ARN; or the id itself."""
+    if policy.startswith("arn:"):
+        of_arn = [POLICY_NAME.of(constraints.POLICY_ARN.check(policy))]
+        return _ids(connection, account_id, "policy", policy, of_arn, upto, exactly=policy)
+    name = constraints.POLICY_NAME.check(policy)
+    of_name = [POLICY_NAME.of(arn(owner, "policy", "/", name)) for owner in (account_id, "aws")]
+    return _ids(connection, account_id, "policy", policy, [*of_name, POLICY.of(name)], upto)
+
+
+def _name_in(text: str, account_id: str, kind: str) -> str:
+    """The name in an ARN of this account; any other text as it is."""
+    return text.rpartition("/")[2] if text.startswith(arn(account_id, kind, "/", "")) else text
+
+
+def _ids(
+    connection: store.Connection,
+    account_id: str,
+    kind: str,
+    named: str,
+    tags: Sequence[str],
+    upto: int,
+    exactly: str | None = None,
+) -> list[str]:
+    """The ids in events with one of these tags; only in those of exactly this ARN. Raises NoSuchEntity."""
     with store.translated():
         rows = connection.execute(
-            "SELECT DISTINCT e.data->>'user_id' FROM iamledger.event_tags t JOIN iamledger.events e"
-            " USING (account_id, position) WHERE t.account_id = %s AND t.tag = ANY(%s) AND t.position <= %s",
-            (account_id, tags, upto),
+            "SELECT DISTINCT e.data->>%(id)s FROM iamledger.event_tags t JOIN iamledger.events e"
+            " USING (account_id, position) WHERE t.account_id = %(account)s AND t.tag = ANY(%(tags)s)"
+            " AND t.position <= %(upto)s AND (%(arn)s::text IS NULL OR e.data->>'arn' = %(arn)s)",
+            {"id": f"{kind}_id", "account": account_id, "tags": list(tags), "upto": upto, "arn": exactly},
         ).fetchall()
     if not rows:
-        raise NoSuchEntity(f"No user with name {user} has ever been in account {account_id}.")
-    return [user_id for (user_id,) in rows]
+        what = "ARN" if named.startswith("arn:") else "name"
+        raise NoSuchEntity(f"No {kind} with {what} {named} has ever been in account {account_id}.")
+    return [id_ for (id_,) in rows]
 
 
 def of_access_key(

@@ -40,7 +40,13 @@ FOLLOW_SECONDS = 0.5
 def log(
     at: Reading,
     user: Annotated[
-        str | None, typer.Option("--user", help="About this user: a name it has or had, or its id.")
+        str | None, typer.Option("--user", help="About this user: a name it has or had, its id or ARN.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="About this group: a name it has or had, its id or ARN.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", help="About this managed policy: its name, id or ARN.")
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")] = None,
@@ -71,6 +77,8 @@ def log(
 
     wanted = Filter(
         user=user,
+        group=group,
+        policy=policy,
         access_key_id=key,
         actor=actor,
         types=type_ or (),
@@ -308,11 +316,25 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
     print()
 
 
+_SUBJECTS = (
+    "access_key_id",
+    "user_name",
+    "user_id",
+    "group_name",
+    "group_id",
+    "policy_name",
+    "arn",
+    "policy_id",
+    "account_name",
+)
+"""Fields that tell in a word what an event is about, the first that there is."""
+
+
 def _print_line(event: RecordedEvent) -> None:
     from iamledger.actors import shown
 
     data = _data(event)
-    subject = next((data[n] for n in ("access_key_id", "user_name", "user_id", "account_name") if n in data), "")
+    subject = next((data[name] for name in _SUBJECTS if name in data), "")
     reason = event.context.get("reason")
     tail = f"  {cell(reason)}" if reason else ""
     print(

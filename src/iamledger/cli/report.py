@@ -1,0 +1,174 @@
+"""Reports for reviews and audits: access-review, key-revocations, access-keys, credentials, membership-changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iamledger.cli.completing import GROUP, POLICY, USER
+from iamledger.cli.groups import commands
+from iamledger.cli.output import Output, Row
+from iamledger.cli.session import Reading, reading
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from iamledger.engine.view import View
+
+app = commands("Reports for reviews and audits, now or as of any moment of the past.")
+
+SinceOption = Annotated[str | None, typer.Option("--since", metavar="TIME", help="At this time or later.")]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="At this time or earlier.")]
+MOST_DAYS = 1_000_000
+
+
+@app.command("access-review", epilog="Example: iamledger report access-review --as-of 2026-11-24 --output csv")
+@reading()
+def access_review_(
+    at: Reading,
+    user: Annotated[str | None, typer.Option("--user", help="Only what this user has.", autocompletion=USER)] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", help="Only members of this group, and what it gives them.", autocompletion=GROUP),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="Only who has this policy: a name, or an ARN.", autocompletion=POLICY),
+    ] = None,
+) -> None:
+    """Who has which policy, how they got it, who granted it, when and why.
+
+    One row for each user, policy and way: the user's own, attached or inline, or through a group; then also who added the
+    user to that group. A user without any policy has a row of its own, with no policy in it, so that no user is missing.
+    """
+    from iamledger.iam import constraints
+    from iamledger_projections.reports.access_review import COLUMNS, READS, access_review
+
+    if user is not None:
+        constraints.EXISTING_USER_NAME.check(user)
+    if group is not None:
+        constraints.GROUP_NAME.check(group)
+    if policy is not None:
+        constraints.POLICY_ARN.check(policy) if policy.startswith("arn:") else constraints.POLICY_NAME.check(policy)
+    with at.view(*READS) as view:
+        _tell(at, "AccessReview", access_review(view, user, group, policy), view, COLUMNS, _NOT_OF_AN_ACCESS_REVIEW)
+
+
+@app.command(
+    "key-revocations", epilog="Example: iamledger report key-revocations --since 2026-07-01 --until 2026-09-30"
+)
+@reading()
+def key_revocations(at: Reading, since: SinceOption = None, until: UntilOption = None) -> None:
+    """Every revocation of an access key, newest first: whose it was, when, by whom and why.
+
+    Owners who are gone have the last name that they had.
+    """
+    from iamledger_projections.reports.key_revocations import COLUMNS, READS, list_revocations
+
+    period = _period(since, until)
+    with at.view(*READS) as view:
+        _tell(at, "KeyRevocations", list_revocations(view, *period), view, COLUMNS, ("UserId",))
+
+
+@app.command("access-keys", epilog="Example: iamledger report access-keys --older-than 90 --unused-for 45")
+@reading()
+def access_keys(
+    at: Reading,
+    older_than: Annotated[
+        int | None,
+        typer.Option("--older-than", metavar="DAYS", min=0, max=MOST_DAYS, help="Created so many days ago or more."),
+    ] = None,
+    unused_for: Annotated[
+        int | None,
+        typer.Option(
+            "--unused-for",
+            metavar="DAYS",
+            min=0,
+            max=MOST_DAYS,
+            help="Last used, or created, so many days ago or more.",
+        ),
+    ] = None,
+    due: Annotated[bool, typer.Option("--due", help="Rotated, and its grace has ended: due to be revoked.")] = False,
+) -> None:
+    """Access keys with owner, age, last use, status and due rotations, the oldest first. All that is asked for must hold."""
+    from iamledger_projections.reports.access_keys import COLUMNS, READS, review_access_keys
+
+    with at.view(*READS) as view:
+        rows = review_access_keys(view, older_than, unused_for, due)
+        _tell(at, "AccessKeys", rows, view, COLUMNS, ("UserId", "ServiceName", "Region"))
+
+
+@app.command(epilog="Example: iamledger report credentials --output csv > credentials.csv")
+@reading()
+def credentials(at: Reading) -> None:
+    """IAM's credential report: its columns, in its order. What the ledger does not hold says N/A or not_supported."""
+    from iamledger_projections.reports.credentials import COLUMNS, READS, credential_report
+
+    with at.view(*READS) as view:
+        _tell(at, "CredentialReport", credential_report(view), view, COLUMNS)
+
+
+@app.command(
+    "membership-changes", epilog="Example: iamledger report membership-changes --group admins --since 2026-01-01"
+)
+@reading()
+def membership_changes_(
+    at: Reading,
+    user: Annotated[
+        str | None, typer.Option("--user", help="Of this user: a name it has or had, its id or ARN.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Of this group: a name it has or had, its id or ARN.")
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+) -> None:
+    """Who joined and who left which group, newest first: when, by whom and why.
+
+    Users and groups that are gone have the last name that they had.
+    """
+    from iamledger.history import group_ids, user_ids
+    from iamledger_projections.reports.membership_changes import COLUMNS, READS, membership_changes
+
+    period = _period(since, until)
+    with at.view(*READS) as view:
+        where = (view.connection, view.account_id)
+        users = None if user is None else user_ids(*where, user, view.position)
+        groups = None if group is None else group_ids(*where, group, view.position)
+        rows = membership_changes(view, users, groups, *period)
+        _tell(at, "MembershipChanges", rows, view, COLUMNS, ("UserId", "GroupId"))
+
+
+_NOT_OF_AN_ACCESS_REVIEW = (
+    "UserId",
+    "PolicyArn",
+    "PermissionsBoundaryPosition",
+    "AddedToGroupReason",
+    "AddedToGroupTicket",
+)
+
+
+def _period(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """A bare date means its beginning, or its end."""
+    from iamledger.moments import parse_time
+
+    return (
+        parse_time(since, end=False) if since is not None else None,
+        parse_time(until) if until is not None else None,
+    )
+
+
+def _tell(
+    at: Reading,
+    name: str,
+    rows: Sequence[Row],
+    view: View,
+    columns: Sequence[str],
+    for_programs: Sequence[str] = (),
+) -> None:
+    """Print a report: all columns in CSV, those that a person does not need left out of a table."""
+    if at.output is Output.TABLE:
+        columns = [column for column in columns if column not in for_programs]
+    at.tell(name, rows, view, columns)
