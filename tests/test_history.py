@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from conftest import ACCOUNT, Urls, new_ledger
 from iamledger import store
 from iamledger.actors import LocalOperator, Principal
-from iamledger.history import Filter, at_position, find, of_access_key, owner_name, user_ids
+from iamledger.history import Filter, at_position, find, group_ids, of_access_key, owner_name, policy_ids, user_ids
 from iamledger.iam.access_key import create_access_key, revoke_access_key, rotate_access_key
 from iamledger.iam.account import create_account
+from iamledger.iam.attachment import attach_group_policy, detach_group_policy
+from iamledger.iam.group import create_group, update_group
+from iamledger.iam.inline_policy import put_group_policy
+from iamledger.iam.managed_policy import create_policy, delete_policy, import_managed_policy
+from iamledger.iam.membership import add_user_to_group
+from iamledger.iam.permissions_boundary import put_user_permissions_boundary
 from iamledger.iam.refusals import NoSuchEntity, Refusal, ValidationError
 from iamledger.iam.user import create_user, delete_user, tag_user, update_user
 from iamledger.ledger import Circumstances
@@ -169,6 +176,114 @@ def test_a_user_that_never_was_is_refused(history: Told) -> None:
     for name in ("carol", "x" * 128, "AIDA", "alic", "alice.", "a@ice"):
         with pytest.raises(NoSuchEntity, match="has ever been in account"):
             history.positions(Filter(user=name))
+
+
+# Groups and policies
+
+
+@dataclass(frozen=True)
+class Grants(Told):
+    """A history of groups and policies, and more ids in it."""
+
+    admins: str
+    second_admins: str
+    policy: str
+    second_policy: str
+    of_aws: str
+
+
+MINE = f"arn:aws:iam::{ACCOUNT}:policy/ops/Deploy"
+MOVED = f"arn:aws:iam::{ACCOUNT}:policy/Deploy"
+OF_AWS = "arn:aws:iam::aws:policy/Deploy"
+DOCUMENT = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
+
+
+@pytest.fixture(scope="module")
+def grants(new_database: Callable[[], Urls]) -> Iterator[Grants]:
+    """The group admins becomes bosses, and there are other Admins; Deploy is deleted, and made again elsewhere."""
+    database = Database(new_database().application)
+    ledger = new_ledger(database)
+
+    def did(decision: Callable[..., Any], **arguments: Any) -> Any:
+        return ledger.execute(decision, **arguments).events[0]
+
+    did(create_account, account=ACCOUNT, account_name="acme", email="root@acme.example")  # 1
+    alice = did(create_user, name="alice", path="/eng/").user_id  # 2
+    admins = did(create_group, name="admins", path="/ops/").group_id  # 3
+    policy = did(create_policy, name=MINE, document=DOCUMENT).policy_id  # 4
+    did(add_user_to_group, user="alice", group="admins")  # 5
+    did(attach_group_policy, group="admins", policy=MINE)  # 6
+    did(update_group, group="admins", new_name="bosses")  # 7
+    second_admins = did(create_group, name="Admins").group_id  # 8
+    did(put_group_policy, group="Admins", policy_name="own", document=DOCUMENT)  # 9
+    did(detach_group_policy, group="bosses", policy=MINE)  # 10
+    did(delete_policy, policy=MINE)  # 11
+    second_policy = did(create_policy, name=MOVED, document=DOCUMENT).policy_id  # 12
+    of_aws = did(import_managed_policy, name=OF_AWS, document=DOCUMENT).policy_id  # 13
+    did(put_user_permissions_boundary, user="alice", policy=OF_AWS)  # 14
+    ids = admins, second_admins, policy, second_policy, of_aws
+    yield Grants(database.connection, alice, "", "", "", *ids)
+    database.close()
+
+
+def test_by_group(grants: Grants) -> None:
+    for named in ("bosses", "BOSSES", grants.admins, f"arn:aws:iam::{ACCOUNT}:group/ops/bosses"):
+        assert grants.positions(Filter(group=named)) == [10, 7, 6, 5, 3]
+    assert grants.positions(Filter(group=grants.second_admins)) == [9, 8]
+    assert grants.positions(Filter(group="admins")) == [10, 9, 8, 7, 6, 5, 3]  # both that were ever called so
+    assert grants.positions(Filter(group="admins"), upto=7) == [7, 6, 5, 3]
+    assert grants.positions(Filter(group="admins", user="alice")) == [5]
+    assert sorted(group_ids(grants.connection, ACCOUNT, "admins", 99)) == sorted([grants.admins, grants.second_admins])
+
+
+def test_by_policy(grants: Grants) -> None:
+    for named in (MINE, grants.policy):
+        assert grants.positions(Filter(policy=named)) == [11, 10, 6, 4]
+    assert grants.positions(Filter(policy=MOVED)) == [12]
+    assert grants.positions(Filter(policy=OF_AWS)) == [14, 13]
+    assert grants.positions(Filter(policy="deploy")) == [14, 13, 12, 11, 10, 6, 4]  # whosever it is
+    assert grants.positions(Filter(policy="Deploy", group="bosses")) == [10, 6]
+    assert policy_ids(grants.connection, ACCOUNT, "Deploy", 11) == [grants.policy]
+
+
+def test_by_the_arn_of_a_user(grants: Grants) -> None:
+    assert grants.positions(Filter(user=f"arn:aws:iam::{ACCOUNT}:user/eng/alice")) == [14, 5, 2]
+
+
+def test_groups_and_policies_that_never_were_are_refused(grants: Grants) -> None:
+    for wanted, message in (
+        (Filter(group="nobodies"), "No group with name nobodies has ever been in account"),
+        (Filter(group=grants.policy), "No group with name ANPA"),
+        (Filter(group=f"arn:aws:iam::{ACCOUNT}:group/nobodies"), "No group with ARN arn:aws:iam::"),
+        (Filter(policy="Nothing"), "No policy with name Nothing"),
+        (Filter(policy=MOVED + "er"), "No policy with ARN arn:aws:iam::"),
+        (Filter(policy=grants.admins), "No policy with name AGPA"),
+    ):
+        with pytest.raises(NoSuchEntity, match=message):
+            grants.positions(wanted)
+    with pytest.raises(NoSuchEntity):
+        grants.positions(Filter(group="bosses"), upto=6)  # nothing was called so yet
+    with pytest.raises(NoSuchEntity):
+        grants.positions(Filter(policy=MOVED), upto=11)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *(Filter(group=name) for name in ("", "a b", "a\n", "x" * 129, "group:x", "a\udcff", OF_AWS)),
+        Filter(group="arn:aws:iam::210987654321:group/admins"),
+        Filter(user="arn:aws:iam::210987654321:user/alice"),
+        *(
+            Filter(policy=name)
+            for name in ("", "a b", "x" * 129, "arn:", "arn:aws:iam::aws:policy/", OF_AWS + "\udcff")
+        ),
+    ],
+    ids=ascii,
+)
+def test_malformed_groups_and_policies_are_refused(wanted: Filter, grants: Grants) -> None:
+    with pytest.raises(ValidationError) as refused:
+        grants.positions(wanted)
+    assert str(refused.value).isprintable()
 
 
 # Keys, names and single events
