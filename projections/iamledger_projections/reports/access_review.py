@@ -1,7 +1,12 @@
-"""Who has which policy, how they got it, who granted it, when and why: what is looked at in an access review."""
+"""Who has which policy, how they got it, who granted it, when and why: what is looked at in an access review.
+
+Users, policies and memberships are read as three sets, in order, and put together here: what a group has is told for each
+of its members, so the answer is many times larger than what it is made of.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from iamledger.iam.refusals import NoSuchEntity
@@ -9,6 +14,8 @@ from iamledger_projections.groups import get_group
 from iamledger_projections.users import get_user
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from iamledger.engine.view import Row, View
 
 READS = (
@@ -20,52 +27,28 @@ READS = (
     "inline_policies",
     "permissions_boundaries",
 )
-COLUMNS = (
-    "UserName",
-    "UserId",
+_USER = ("UserName", "UserId", "PermissionsBoundary", "PermissionsBoundaryPosition")
+_POLICY = (
     "PolicyName",
     "PolicyType",
     "PolicyArn",
-    "GroupName",
-    "PermissionsBoundary",
-    "PermissionsBoundaryPosition",
     "GrantedDate",
     "GrantedBy",
     "GrantedPosition",
     "Reason",
     "Ticket",
+)
+_GROUP = (
+    "GroupName",
     "AddedToGroupDate",
     "AddedToGroupBy",
     "AddedToGroupPosition",
     "AddedToGroupReason",
     "AddedToGroupTicket",
 )
-
-_HELD = """
-    WITH policies AS (
-        SELECT a.principal_id, p.policy_name, 'Managed' AS type, p.arn, a.attached_at AS at, a.attached_by AS by,
-               a.attached_position AS position, a.reason, a.ticket
-          FROM {attached_policies} a JOIN {managed_policies} p USING (policy_id)
-         WHERE %(policy)s::text IS NULL OR p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s)
-         UNION ALL
-        SELECT i.principal_id, i.policy_name, 'Inline', NULL, i.put_at, i.put_by, i.put_position, i.reason, i.ticket
-          FROM {inline_policies} i
-         WHERE %(policy)s::text IS NULL OR i.policy_name = %(policy)s
-    ), held AS (
-        SELECT p.principal_id AS user_id, NULL AS group_id, NULL::timestamptz AS added_at, NULL::jsonb AS added_by,
-               NULL::bigint AS added_position, NULL AS added_reason, NULL AS added_ticket, p.*
-          FROM policies p
-         WHERE %(group)s::text IS NULL
-         UNION ALL
-        SELECT m.user_id, m.group_id, m.added_at, m.added_by, m.added_position, m.reason, m.ticket, p.*
-          FROM {memberships} m LEFT JOIN policies p ON p.principal_id = m.group_id
-         WHERE p.principal_id IS NOT NULL AND %(group)s::text IS NULL OR m.group_id = %(group)s
-    )
-"""
-"""What users have, directly (the rows of groups themselves find no user) and through groups.
-
-Of one group: its memberships, also if it has no policy.
-"""
+COLUMNS = (*_USER, *_POLICY, *_GROUP)
+_NO_POLICY: Row = dict.fromkeys(_POLICY)
+_NO_GROUP: Row = dict.fromkeys(_GROUP)
 
 
 def access_review(
@@ -80,32 +63,88 @@ def access_review(
     group = get_group(view, group_name)["GroupId"] if group_name is not None else None
     if policy is not None and not _exists(view, policy):
         raise NoSuchEntity(f"Policy {policy} was not found.")
+    groups = _by(_memberships(view, user, group), "user_id")
+    principals = None
+    if user is not None:
+        principals = [user, *(membership["group_id"] for membership in groups[user])]
+    elif group is not None:
+        principals = [group]
+    policies = _by(_policies(view, policy, principals), "principal_id")
+    rows: list[Row] = []
+    for one in _users(view, user):
+        before = len(rows)
+        ways = [
+            (membership["group_id"], {name: membership[name] for name in _GROUP})
+            for membership in groups[one["UserId"]]
+        ]
+        if group is None:
+            ways.insert(0, (one["UserId"], _NO_GROUP))
+        for principal, way in ways:
+            rows += [{**one, **held, **way} for held in policies[principal]]
+        if len(rows) == before and policy is None and ways:
+            rows.append({**one, **_NO_POLICY, **ways[0][1]})
+    return rows
+
+
+def _users(view: View, user: str | None) -> list[Row]:
     return view.rows(
-        f"""
-        {_HELD}
-        SELECT u.user_name AS "UserName", u.user_id AS "UserId", h.policy_name AS "PolicyName", h.type AS "PolicyType",
-               h.arn AS "PolicyArn", g.group_name AS "GroupName", b.arn AS "PermissionsBoundary",
-               b.put_position AS "PermissionsBoundaryPosition", h.at AS "GrantedDate", h.by AS "GrantedBy",
-               h.position AS "GrantedPosition", h.reason AS "Reason", h.ticket AS "Ticket",
-               h.added_at AS "AddedToGroupDate", h.added_by AS "AddedToGroupBy",
-               h.added_position AS "AddedToGroupPosition", h.added_reason AS "AddedToGroupReason",
-               h.added_ticket AS "AddedToGroupTicket"
-          FROM {{users}} u
-          LEFT JOIN held h USING (user_id)
-          LEFT JOIN {{groups}} g USING (group_id)
-          LEFT JOIN (SELECT o.user_id, o.put_position, p.arn
-                       FROM {{permissions_boundaries}} o JOIN {{managed_policies}} p USING (policy_id)) AS b
-            ON b.user_id = u.user_id
-         WHERE (%(user)s::text IS NULL OR u.user_id = %(user)s)
-           AND (%(group)s::text IS NULL OR h.group_id IS NOT NULL)
-           AND (%(policy)s::text IS NULL OR h.policy_name IS NOT NULL)
-         ORDER BY lower(u.user_name) COLLATE "C", g.group_name IS NOT NULL, lower(g.group_name) COLLATE "C",
-                  lower(h.policy_name) COLLATE "C", h.policy_name COLLATE "C", h.arn COLLATE "C" NULLS FIRST
+        """
+        SELECT u.user_name AS "UserName", u.user_id AS "UserId", p.arn AS "PermissionsBoundary",
+               b.put_position AS "PermissionsBoundaryPosition"
+          FROM {users} u
+          LEFT JOIN {permissions_boundaries} b USING (user_id)
+          LEFT JOIN {managed_policies} p USING (policy_id)
+         WHERE %(user)s::text IS NULL OR u.user_id = %(user)s
+         ORDER BY lower(u.user_name) COLLATE "C"
+        """,
+        user=user,
+    )
+
+
+def _memberships(view: View, user: str | None, group: str | None) -> list[Row]:
+    return view.rows(
+        """
+        SELECT m.user_id, m.group_id, g.group_name AS "GroupName", m.added_at AS "AddedToGroupDate",
+               m.added_by AS "AddedToGroupBy", m.added_position AS "AddedToGroupPosition",
+               m.reason AS "AddedToGroupReason", m.ticket AS "AddedToGroupTicket"
+          FROM {memberships} m JOIN {groups} g USING (group_id)
+         WHERE (%(user)s::text IS NULL OR m.user_id = %(user)s) AND (%(group)s::text IS NULL OR m.group_id = %(group)s)
+         ORDER BY lower(g.group_name) COLLATE "C"
         """,
         user=user,
         group=group,
-        policy=policy,
     )
+
+
+def _policies(view: View, policy: str | None, principals: Sequence[str] | None) -> list[Row]:
+    """The policies of users and groups: of these, or of all."""
+    return view.rows(
+        """
+        SELECT a.principal_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn",
+               a.attached_at AS "GrantedDate", a.attached_by AS "GrantedBy", a.attached_position AS "GrantedPosition",
+               a.reason AS "Reason", a.ticket AS "Ticket", lower(p.policy_name) COLLATE "C" AS ordered
+          FROM {attached_policies} a JOIN {managed_policies} p USING (policy_id)
+         WHERE (%(policy)s::text IS NULL OR p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s))
+           AND (%(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s))
+         UNION ALL
+        SELECT i.principal_id, i.policy_name, 'Inline', NULL, i.put_at, i.put_by, i.put_position, i.reason, i.ticket,
+               lower(i.policy_name) COLLATE "C"
+          FROM {inline_policies} i
+         WHERE (%(policy)s::text IS NULL OR i.policy_name = %(policy)s)
+           AND (%(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s))
+         ORDER BY ordered, "PolicyType", "PolicyName", "PolicyArn"
+        """,
+        policy=policy,
+        principals=principals,
+    )
+
+
+def _by(rows: list[Row], key: str) -> dict[str, list[Row]]:
+    """Rows by a column, which is taken out of them; in their order."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row.pop(key)].append(row)
+    return found
 
 
 def _exists(view: View, policy: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +76,11 @@ def print_json(value: Any) -> None:
     """One JSON value."""
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=ascii_only, default=_plain)
-    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+    print(_NO_ASCII.sub(lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text))
+
+
+_NO_ASCII = re.compile(r"[^ -~\n]")
+"""What may not be printable; asking each character of a large report takes as long as all else."""
 
 
 def print_csv(rows: Sequence[Row], columns: Sequence[str], *, header: bool = True) -> None:
@@ -151,6 +156,8 @@ def print_document(text: str) -> None:
 def cell(value: Any, *, exact: bool = False) -> str:
     """A value as text: times in UTC (to the second, unless `exact`), tags as key=value, nothing as `-` or empty."""
     match value:
+        case str():
+            return _visible(value)
         case None | []:
             return "" if exact else "-"
         case bool():
