@@ -120,19 +120,19 @@ def _policies(view: View, policy: str | None, principals: Sequence[str] | None) 
     """The policies of users and groups: of these, or of all."""
     return view.rows(
         """
-        SELECT a.principal_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn",
-               a.attached_at AS "GrantedDate", a.attached_by AS "GrantedBy", a.attached_position AS "GrantedPosition",
-               a.reason AS "Reason", a.ticket AS "Ticket", lower(p.policy_name) COLLATE "C" AS ordered
-          FROM {attached_policies} a JOIN {managed_policies} p USING (policy_id)
-         WHERE (%(policy)s::text IS NULL OR p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s))
-           AND (%(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s))
-         UNION ALL
-        SELECT i.principal_id, i.policy_name, 'Inline', NULL, i.put_at, i.put_by, i.put_position, i.reason, i.ticket,
-               lower(i.policy_name) COLLATE "C"
-          FROM {inline_policies} i
-         WHERE (%(policy)s::text IS NULL OR i.policy_name = %(policy)s)
-           AND (%(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s))
-         ORDER BY ordered, "PolicyType", "PolicyName", "PolicyArn"
+        SELECT * FROM (
+            SELECT a.principal_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn",
+                   a.attached_at AS "GrantedDate", a.attached_by AS "GrantedBy", a.attached_position AS "GrantedPosition",
+                   a.reason AS "Reason", a.ticket AS "Ticket"
+              FROM {attached_policies} a JOIN {managed_policies} p USING (policy_id)
+             WHERE (%(policy)s::text IS NULL OR p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s))
+               AND (%(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s))
+             UNION ALL
+            SELECT i.principal_id, i.policy_name, 'Inline', NULL, i.put_at, i.put_by, i.put_position, i.reason, i.ticket
+              FROM {inline_policies} i
+             WHERE (%(policy)s::text IS NULL OR i.policy_name = %(policy)s)
+               AND (%(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s))) AS held
+         ORDER BY lower("PolicyName") COLLATE "C", "PolicyType", "PolicyName" COLLATE "C", "PolicyArn" COLLATE "C"
         """,
         policy=policy,
         principals=principals,

@@ -28,17 +28,23 @@ MOST_DAYS = 1_000_000
 @reading()
 def access_review_(
     at: Reading,
-    user: Annotated[str | None, typer.Option("--user", help="Only what this user has.", autocompletion=USER)] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Only what this user has.", autocompletion=USER)
+    ] = None,
     group: Annotated[
         str | None,
-        typer.Option("--group", help="Only members of this group, and what it gives them.", autocompletion=GROUP),
+        typer.Option(
+            "--group", metavar="GROUP", help="Only members of this group, and what it gives them.", autocompletion=GROUP
+        ),
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option("--policy", help="Only who has this policy: a name, or an ARN.", autocompletion=POLICY),
+        typer.Option(
+            "--policy", metavar="POLICY", help="Only who has this policy: a name, or an ARN.", autocompletion=POLICY
+        ),
     ] = None,
 ) -> None:
-    """Who has which policy, how they got it, who granted it, when and why.
+    """Who has which policy, how, from whom and why.
 
     One row for each user, policy and way: the user's own, attached or inline, or through a group; then also who added the
     user to that group. A user without any policy has a row of its own, with no policy in it, so that no user is missing.
@@ -53,7 +59,7 @@ def access_review_(
     if policy is not None:
         constraints.POLICY_ARN.check(policy) if policy.startswith("arn:") else constraints.POLICY_NAME.check(policy)
     with at.view(*READS) as view:
-        _tell(at, "AccessReview", access_review(view, user, group, policy), view, COLUMNS, _NOT_OF_AN_ACCESS_REVIEW)
+        _tell(at, "AccessReview", access_review(view, user, group, policy), view, COLUMNS, _ACCESS_REVIEW)
 
 
 @app.command(
@@ -61,15 +67,15 @@ def access_review_(
 )
 @reading()
 def key_revocations(at: Reading, since: SinceOption = None, until: UntilOption = None) -> None:
-    """Every revocation of an access key, newest first: whose it was, when, by whom and why.
+    """Access keys that were revoked: whose, when and why.
 
-    Owners who are gone have the last name that they had.
+    The newest first, with who did it, reason and ticket. Owners who are gone have the last name that they had.
     """
     from iamledger_projections.reports.key_revocations import COLUMNS, READS, list_revocations
 
     period = _period(since, until)
     with at.view(*READS) as view:
-        _tell(at, "KeyRevocations", list_revocations(view, *period), view, COLUMNS, ("UserId",))
+        _tell(at, "KeyRevocations", list_revocations(view, *period), view, COLUMNS)
 
 
 @app.command("access-keys", epilog="Example: iamledger report access-keys --older-than 90 --unused-for 45")
@@ -92,18 +98,26 @@ def access_keys(
     ] = None,
     due: Annotated[bool, typer.Option("--due", help="Rotated, and its grace has ended: due to be revoked.")] = False,
 ) -> None:
-    """Access keys with owner, age, last use, status and due rotations, the oldest first. All that is asked for must hold."""
+    """Access keys by age, last use and what is due.
+
+    The oldest first, with owner and status. A key that was never used counts as unused since its creation. Due is a key that
+    was rotated, once its grace has ended: it is to be revoked. All that is asked for must hold.
+    """
     from iamledger_projections.reports.access_keys import COLUMNS, READS, review_access_keys
 
     with at.view(*READS) as view:
         rows = review_access_keys(view, older_than, unused_for, due)
-        _tell(at, "AccessKeys", rows, view, COLUMNS, ("UserId", "ServiceName", "Region"))
+        _tell(at, "AccessKeys", rows, view, COLUMNS)
 
 
 @app.command(epilog="Example: iamledger report credentials --output csv > credentials.csv")
 @reading()
 def credentials(at: Reading) -> None:
-    """IAM's credential report: its columns, in its order. What the ledger does not hold says N/A or not_supported."""
+    """IAM's credential report, in its columns.
+
+    The account's root comes first. Passwords, MFA devices and certificates are not in the ledger yet: they read as if nobody
+    had any. A key whose grace has ended is not active.
+    """
     from iamledger_projections.reports.credentials import COLUMNS, READS, credential_report
 
     with at.view(*READS) as view:
@@ -117,17 +131,17 @@ def credentials(at: Reading) -> None:
 def membership_changes_(
     at: Reading,
     user: Annotated[
-        str | None, typer.Option("--user", help="Of this user: a name it has or had, its id or ARN.")
+        str | None, typer.Option("--user", metavar="USER", help="Of this user: a name it has or had, its id or ARN.")
     ] = None,
     group: Annotated[
-        str | None, typer.Option("--group", help="Of this group: a name it has or had, its id or ARN.")
+        str | None, typer.Option("--group", metavar="GROUP", help="Of this group: a name it has or had, its id or ARN.")
     ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
 ) -> None:
-    """Who joined and who left which group, newest first: when, by whom and why.
+    """Who joined and left which group, when and why.
 
-    Users and groups that are gone have the last name that they had.
+    The newest first, with who did it, reason and ticket. Users and groups that are gone have the last name that they had.
     """
     from iamledger.history import group_ids, user_ids
     from iamledger_projections.reports.membership_changes import COLUMNS, READS, membership_changes
@@ -138,16 +152,25 @@ def membership_changes_(
         users = None if user is None else user_ids(*where, user, view.position)
         groups = None if group is None else group_ids(*where, group, view.position)
         rows = membership_changes(view, users, groups, *period)
-        _tell(at, "MembershipChanges", rows, view, COLUMNS, ("UserId", "GroupId"))
+        _tell(at, "MembershipChanges", rows, view, COLUMNS)
 
 
-_NOT_OF_AN_ACCESS_REVIEW = (
-    "UserId",
-    "PolicyArn",
-    "PermissionsBoundaryPosition",
-    "AddedToGroupReason",
-    "AddedToGroupTicket",
+_ACCESS_REVIEW = (
+    "UserName",
+    "PolicyName",
+    "PolicyType",
+    "GroupName",
+    "PermissionsBoundary",
+    "GrantedDate",
+    "GrantedBy",
+    "GrantedPosition",
+    "Reason",
+    "Ticket",
+    "AddedToGroupDate",
+    "AddedToGroupBy",
+    "AddedToGroupPosition",
 )
+"""Those that a person needs, in the order in which they are read."""
 
 
 def _period(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -166,9 +189,8 @@ def _tell(
     rows: Sequence[Row],
     view: View,
     columns: Sequence[str],
-    for_programs: Sequence[str] = (),
+    of_table: Sequence[str] | None = None,
 ) -> None:
-    """Print a report: all columns in CSV, those that a person does not need left out of a table."""
-    if at.output is Output.TABLE:
-        columns = [column for column in columns if column not in for_programs]
-    at.tell(name, rows, view, columns)
+    """Print a report: with all columns in CSV, also if there is no row; with fewer in a table, where ids are in the way."""
+    shown = of_table or [column for column in columns if column not in ("UserId", "GroupId")]
+    at.tell(name, rows, view, shown if at.output is Output.TABLE else columns)
