@@ -166,13 +166,16 @@ def _same_subject(noun: type[Noun], nouns: Mapping[str, type[Noun]], references:
 
 
 def _dependents(of: DependentsOf, among: type[Noun] = Dependent) -> list[type[Dependent]]:
-    """Every kind of dependent with that tag; those without one only share what several have."""
+    """Every kind of dependent with that tag; those without one only share what several have.
+
+    They are ordered by name, so that of several that stand in the way a refusal always names the same one.
+    """
     found: list[type[Dependent]] = []
     for noun in among.__subclasses__():
         if getattr(noun, "tag", None) == of.tag:
             found.append(noun)  # type: ignore[arg-type]
         found += _dependents(of, noun)
-    return found
+    return sorted(found, key=lambda noun: noun.__name__)
 
 
 def _naming(noun: type[Noun]) -> Any:
