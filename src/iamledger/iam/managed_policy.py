@@ -326,6 +326,9 @@ def import_managed_policy(
     """
     if not name.of_aws:
         raise InvalidInput(f"{name.id} is not an ARN of a policy that AWS manages, {AWS}…")
+    constraints.POLICY_PATH.check(name.path)
+    if description is not None:
+        constraints.POLICY_DESCRIPTION.check(description)
     checked_size(document)
     if name.arn not in (None, name.id):
         raise EntityAlreadyExists(f"A policy called {name.name} is here already, as {name.arn}.")
