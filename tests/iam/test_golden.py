@@ -29,7 +29,20 @@ from iamledger.iam.access_key import (
     RevocationReason,
 )
 from iamledger.iam.account import AccountCreated
+from iamledger.iam.attachment import GroupPolicyAttached, GroupPolicyDetached, UserPolicyAttached, UserPolicyDetached
 from iamledger.iam.events import Event, event_types, from_stored
+from iamledger.iam.group import GroupCreated, GroupDeleted, GroupPathChanged, GroupRenamed
+from iamledger.iam.inline_policy import GroupPolicyDeleted, GroupPolicyPut, UserPolicyDeleted, UserPolicyPut
+from iamledger.iam.managed_policy import (
+    DefaultPolicyVersionSet,
+    ManagedPolicyImported,
+    PolicyCreated,
+    PolicyDeleted,
+    PolicyVersionCreated,
+    PolicyVersionDeleted,
+)
+from iamledger.iam.membership import UserAddedToGroup, UserRemovedFromGroup
+from iamledger.iam.permissions_boundary import UserPermissionsBoundaryDeleted, UserPermissionsBoundaryPut
 from iamledger.iam.user import UserCreated, UserDeleted, UserPathChanged, UserRenamed, UserTagged, UserUntagged
 from iamledger.ledger import _stored
 from iamledger.store.canonical import canonical, parse
@@ -43,6 +56,14 @@ SALT = bytes(16)
 USER, KEY, NEXT = "AIDAQAAAAAEBAGBAFAYDQ", "AKIAQOD3VGQ2AAAAAAAB", "AKIAQOD3VGQ2AAAAAAAC"
 TIME = datetime(2026, 11, 24, 17, 37, 30, 5, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 OF_KEY = {"access_key_id": KEY, "user_id": USER}
+GROUP, POLICY, MANAGED = "AGPAQAAAAAEBAGBAFAYDQ", "ANPAQAAAAAEBAGBAFAYDQ", "ANPAQAAAAAEBAGBAFAYDR"
+ARN, AWS_ARN = "arn:aws:iam::123456789012:policy/ops/Deploy+1=x,y.z@-_", "arn:aws:iam::aws:policy/job-function/Billing"
+OF_POLICY = {"policy_id": POLICY, "arn": ARN, "policy_name": "Deploy+1=x,y.z@-_", "path": "/ops/", "version_id": "v1"}
+OF_AWS = {"policy_id": MANAGED, "arn": AWS_ARN, "policy_name": "Billing", "path": "/job-function/", "version_id": "v1"}
+BOUND = {"user_id": USER, "policy_id": POLICY, "policy_arn": ARN}
+BOUND_TO_GROUP = {"group_id": GROUP, "policy_id": MANAGED, "policy_arn": AWS_ARN}
+TEXT = '{"Version": "2012-10-17",\r\n\t"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}\n'
+OTHER = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"arn:aws:s3:::b/\\u00e9é\\/*"}}'
 
 VARIANTS: dict[str, Event] = {
     "AccountCreated": AccountCreated(account_id="123456789012", account_name="Acme & Co", email="root@acme.example"),
@@ -71,6 +92,30 @@ VARIANTS: dict[str, Event] = {
     "AccessKeyUsed": AccessKeyUsed(
         **OF_KEY, service_name="s3", region="eu-west-1", used_at=TIME, use=f"{KEY}/s3/eu-west-1/2026-11-24T12:00Z"
     ),
+    "GroupCreated": GroupCreated(group_id=GROUP, group_name="Admins+1=x,y.z@-_", path="/ops/"),
+    "GroupRenamed": GroupRenamed(group_id=GROUP, old_group_name="Admins", group_name="Staff"),
+    "GroupPathChanged": GroupPathChanged(group_id=GROUP, path="/ops/~!/"),
+    "GroupDeleted": GroupDeleted(group_id=GROUP, group_name="Admins"),
+    "UserAddedToGroup": UserAddedToGroup(user_id=USER, group_id=GROUP),
+    "UserRemovedFromGroup": UserRemovedFromGroup(user_id=USER, group_id=GROUP),
+    "PolicyCreated": PolicyCreated(**OF_POLICY, description="Größe\n😀", document=TEXT),
+    "PolicyCreated.without-description": PolicyCreated(**OF_POLICY, document=OTHER),
+    "ManagedPolicyImported": ManagedPolicyImported(**OF_AWS, description="Bills of all kinds.", document=TEXT),
+    "ManagedPolicyImported.without-description": ManagedPolicyImported(**OF_AWS, document=OTHER),
+    "PolicyVersionCreated": PolicyVersionCreated(policy_id=POLICY, version_id="v12", document=OTHER),
+    "DefaultPolicyVersionSet": DefaultPolicyVersionSet(policy_id=POLICY, version_id="v12"),
+    "PolicyVersionDeleted": PolicyVersionDeleted(policy_id=POLICY, version_id="v2"),
+    "PolicyDeleted": PolicyDeleted(policy_id=POLICY, arn=ARN, version_id="v12"),
+    "UserPolicyAttached": UserPolicyAttached(**BOUND),
+    "UserPolicyDetached": UserPolicyDetached(**BOUND),
+    "GroupPolicyAttached": GroupPolicyAttached(**BOUND_TO_GROUP),
+    "GroupPolicyDetached": GroupPolicyDetached(**BOUND_TO_GROUP),
+    "UserPolicyPut": UserPolicyPut(user_id=USER, policy_name="Own_keys", document=TEXT),
+    "UserPolicyDeleted": UserPolicyDeleted(user_id=USER, policy_name="Own_keys"),
+    "GroupPolicyPut": GroupPolicyPut(group_id=GROUP, policy_name="Own_keys", document=OTHER),
+    "GroupPolicyDeleted": GroupPolicyDeleted(group_id=GROUP, policy_name="Own_keys"),
+    "UserPermissionsBoundaryPut": UserPermissionsBoundaryPut(**BOUND),
+    "UserPermissionsBoundaryDeleted": UserPermissionsBoundaryDeleted(**BOUND),
 }  # fmt: skip
 
 
@@ -167,6 +212,17 @@ def test_no_field_holds_a_float() -> None:
             found = {kind for kind in kinds(info.annotation) if isinstance(kind, type) and not get_args(kind)}
             assert found, field
             assert found <= allowed, f"{event.__name__}.{field}: how is it stored as strict JSON?"
+
+
+def test_a_policy_is_stored_with_the_name_that_is_unique_as_a_tag() -> None:
+    for name in ("PolicyCreated", "PolicyDeleted"):
+        assert golden(name)["tags"] == [f"policy:{POLICY}", "policy-name:123456789012:deploy+1=x,y.z@-_"]
+    assert golden("ManagedPolicyImported")["tags"] == [f"policy:{MANAGED}", "policy-name:aws:billing"]
+
+
+def test_a_document_is_stored_as_it_was_submitted() -> None:
+    assert golden("PolicyCreated")["data"]["document"] == TEXT
+    assert golden("PolicyVersionCreated")["data"]["document"] == OTHER
 
 
 def test_times_are_stored_in_utc_with_six_digits() -> None:
