@@ -151,6 +151,8 @@ class Ledger:
         With `at`, only while the ledger's head is at that position. Raises as `execute` does, and `Moved`; what a refusal
         says is of the first command that was refused.
         """
+        if not commands:
+            return Outcome([])  # a query without items would find every event
         bound = [bind(command.decision, self.account_id, command.arguments) for command in commands]
         request_id = self.circumstances.request_id or str(uuid4())
         request = store.Request(request_id, self._fingerprint(bound, [command.assumed for command in commands]))
@@ -281,17 +283,16 @@ class Ledger:
     def _secret_changes(self, events: Sequence[Event], attempt: _Attempt, opens: bool) -> store.SecretChanges | None:
         credentials = [str(getattr(event, event.issues_secret)) for event in events if event.issues_secret]
         deleted = [str(getattr(event, event.deletes_secrets)) for event in events if event.deletes_secrets]
-        wrapped = None
+        wrapped = key = None
         if opens:
             master_key = self._master_key()
-            _, sealed = master_key.new_data_key(
-                self.account_id
-            )  # not kept, since it may not be the one that gets stored
+            key, sealed = master_key.new_data_key(self.account_id)  # for this append: it may not be what gets stored
             wrapped = (master_key.id, sealed)
         if not (credentials or deleted or wrapped):
             return None
         put = [
-            store.SealedSecret(c, SECRET_KIND, self._key().seal(c, SECRET_KIND, attempt.secret(c))) for c in credentials
+            store.SealedSecret(c, SECRET_KIND, (key or self._key()).seal(c, SECRET_KIND, attempt.secret(c)))
+            for c in credentials
         ]
         return store.SecretChanges(put, deleted, wrapped)
 
