@@ -188,7 +188,7 @@ examples = settings(max_examples=15, deadline=None, suppress_health_check=list(H
 
 LIMITS = {
     "users": 3, "keys": 2, "tags": 2, "groups": 3, "groups_of_user": 2, "policies": 3, "versions": 3,
-    "attached_to_user": 2, "attached_to_group": 2, "text": 150, "inline_of_user": 250, "inline_of_group": 200,
+    "attached_to_user": 1, "attached_to_group": 2, "text": 150, "inline_of_user": 250, "inline_of_group": 200,
 }  # fmt: skip
 NO_COUNTS = {"users": 5000, "groups": 300, "policies": 1500}
 """The quotas over an account are approximate under concurrency, so they must not matter where that is tested."""
@@ -250,7 +250,8 @@ class World:
             arguments[parameter] = _picked(arguments[parameter], [*names, *map(str.upper, names)], "nobody")
         if "policy" in arguments:
             arns = [policy["arn"] for policy in self.model.policies.values()]
-            arguments["policy"] = _picked(arguments["policy"], arns, f"{AWS}nothing")
+            others = [arn[:-1] + arn[-1].upper() for arn in arns]  # the same names, but no ARNs of theirs
+            arguments["policy"] = _picked(arguments["policy"], [*arns, *arns, *others], f"{AWS}nothing")
         if "version_id" in arguments:
             found = [policy for policy in self.model.policies.values() if policy["arn"] == arguments["policy"]]
             versions = [f"v{number}" for policy in found for number in policy["versions"]]
@@ -284,6 +285,7 @@ def _beginning(*limits: tuple[str, int]) -> World:
         (create_group, {"name": "staff", "path": "/"}),
         (create_group, {"name": "guests", "path": "/"}),
         (add_user_to_group, {"user": 0, "group": 0}),
+        (add_user_to_group, {"user": 0, "group": 1}),
         (create_policy, {**own, "description": None}),
         (create_policy_version, {"policy": 0, "document": TEXT, "set_as_default": False, "unless_same": False}),
         (import_managed_policy, {**managed, "description": None}),
