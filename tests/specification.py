@@ -52,7 +52,7 @@ def key_id(number: int) -> str:
 
 def policy_text(size: int = 100, action: str = "s3:GetObject") -> str:
     """A valid policy document of so many characters, white space not counted; it has white space, of each kind."""
-    before = f'{{"Version": "2012-10-17",\n\t"Statement": [{{"Effect": "Allow",\r\n "Action": "{action}",'
+    before = f'{{\n\t"Statement": [{{"Effect": "Allow",\r\n "Action": "{action}",'
     before, after = before + ' "Resource": "arn:aws:s3:::', '"}]} '
     return before + "x" * (size - len("".join((before + after).split()))) + after
 

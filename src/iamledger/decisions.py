@@ -1,7 +1,7 @@
 """Binds a decision to what it was asked: finds its nouns' events, folds them, and calls it.
 
 What a parameter is told by its annotation: a noun (or several, or one that may be left out), a new id, a count of rows, the
-quotas, the time; everything else is a wish of the caller.
+quotas, the time, the account's number (`own_account`); everything else is a wish of the caller.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Parameter:
     new_id: NewId | None = None
     count: CountOf | None = None
     dependents: DependentsOf | None = None
-    supplied: bool = False  # the quotas, the time
+    supplied: bool = False  # the quotas, the time, the number of the account
     personal: bool = False
 
     @property
@@ -65,7 +65,7 @@ def _parameter(name: str, hint: Any) -> Parameter:
         new_id=mark.get(NewId),
         count=mark.get(CountOf),
         dependents=mark.get(DependentsOf),
-        supplied=plain is Quotas or name == "now",
+        supplied=plain is Quotas or name in ("now", "own_account"),
         personal=PERSONAL in marks,
     )
 
@@ -74,6 +74,7 @@ def _parameter(name: str, hint: Any) -> Parameter:
 class Bound:
     """A decision with its arguments. Used in the order: `first_query`, `resolve_names`, `second_query`, `decide`."""
 
+    account_id: str
     decision: Decision
     wishes: dict[str, Any]
     references: dict[str, str]
@@ -119,6 +120,8 @@ class Bound:
         for parameter in parameters(self.decision):
             if parameter.name == "now":
                 arguments["now"] = now
+            elif parameter.name == "own_account":
+                arguments["own_account"] = self.account_id
             elif parameter.supplied:
                 arguments[parameter.name] = quotas
             elif parameter.count is not None:
@@ -158,11 +161,14 @@ def bind(decision: Decision, account_id: str, arguments: Mapping[str, Any]) -> B
             (_naming(parameter.noun) or parameter.noun).check_reference(reference)
             nouns[name], references[name] = parameter.noun, reference
     inspect.signature(decision).bind_partial(**wishes)
-    return Bound(decision, wishes, references, nouns, many, ids)
+    return Bound(account_id, decision, wishes, references, nouns, many, ids)
 
 
 def _same_subject(noun: type[Noun], nouns: Mapping[str, type[Noun]], references: Mapping[str, str]) -> str | None:
-    return next((references[name] for name, other in nouns.items() if other.tag == noun.tag), None)
+    """What another noun with the same tag is called by; two of the same kind are two things, and each must be named."""
+    return next(
+        (references[name] for name, other in nouns.items() if other.tag == noun.tag and other is not noun), None
+    )
 
 
 def _dependents(of: DependentsOf, among: type[Noun] = Dependent) -> list[type[Dependent]]:

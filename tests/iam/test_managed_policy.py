@@ -447,15 +447,15 @@ class TestWhich:
 
 
 @pytest.mark.parametrize(
-    ("arn", "path", "name", "of_aws"),
+    ("arn", "path", "name", "owner"),
     [
-        (ARN, "/ops/", "Deployers", False),
-        (f"{OWN}/x", "/", "x", False),
-        (f"{OWN}/policy/policy/policy", "/policy/policy/", "policy", False),
-        ("arn:aws:iam::aws:policy/job-function/Billing", "/job-function/", "Billing", True),
-        (f"{OWN}/aws:policy", "/", "aws:policy", False),
+        (ARN, "/ops/", "Deployers", ACCOUNT),
+        (f"{OWN}/x", "/", "x", ACCOUNT),
+        (f"{OWN}/policy/policy/policy", "/policy/policy/", "policy", ACCOUNT),
+        ("arn:aws:iam::aws:policy/job-function/Billing", "/job-function/", "Billing", "aws"),
+        (f"{OWN}/aws:policy", "/", "aws:policy", ACCOUNT),
     ],
 )
-def test_an_arn_tells_path_name_and_owner(arn: str, path: str, name: str, of_aws: bool) -> None:
+def test_an_arn_tells_path_name_and_owner(arn: str, path: str, name: str, owner: str) -> None:
     policy = PolicyArn(arn)
-    assert (policy.path, policy.name, policy.of_aws) == (path, name, of_aws)
+    assert (policy.path, policy.name, policy.owner) == (path, name, owner)

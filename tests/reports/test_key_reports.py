@@ -188,13 +188,13 @@ def test_the_root_comes_first_then_users_by_name(told: Told) -> None:
     ]
     for slot in (1, 2):
         assert {part: root[f"access_key_{slot}_{part}"] for part in NONE} == NONE
-        assert (root[f"cert_{slot}_active"], root[f"cert_{slot}_last_rotated"]) == ("false", "N/A")
-    assert root["mfa_active"] == "false"
+        assert (root[f"cert_{slot}_active"], root[f"cert_{slot}_last_rotated"]) == ("N/A", "N/A")
+    assert root["mfa_active"] == "N/A"
 
 
 def test_a_users_keys_stand_in_the_order_of_their_creation(told: Told) -> None:
     _, alice, bob = answer(told.connection, credential_report)
-    assert [alice[name] for name in alice if name.startswith("password")] == ["false", "N/A", "N/A", "N/A"]
+    assert [alice[name] for name in alice if name.startswith("password")] == ["N/A"] * 4
     assert alice["access_key_1_active"] == "false", "its grace has ended"
     assert alice["access_key_1_last_used_date"] == f"{told.used_at:%Y-%m-%dT%H:%M:%S+00:00}"
     assert (alice["access_key_1_last_used_region"], alice["access_key_1_last_used_service"]) == ("eu-west-1", "s3")

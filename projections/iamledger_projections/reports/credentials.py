@@ -1,7 +1,7 @@
 """IAM's credential report: its columns, in its order, its words and its form of times.
 
-Passwords, MFA devices and signing certificates are not in the ledger yet, nor are credentials of the account's root: a user
-has none of them, which the report says as IAM does.
+Passwords, MFA devices and signing certificates are not in the ledger yet, nor are credentials of the account's root: their
+columns say N/A, where IAM would say false of a user who has none.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def credential_report(view: View) -> list[Row]:
               FROM {{users}} u
         )
         SELECT o.name AS "user", o.arn AS "arn", {_time("o.create_date")} AS "user_creation_time",
-               coalesce(o.password, 'false') AS "password_enabled", 'N/A' AS "password_last_used",
+               coalesce(o.password, 'N/A') AS "password_enabled", 'N/A' AS "password_last_used",
                coalesce(o.password, 'N/A') AS "password_last_changed",
-               coalesce(o.password, 'N/A') AS "password_next_rotation", 'false' AS "mfa_active",
+               coalesce(o.password, 'N/A') AS "password_next_rotation", 'N/A' AS "mfa_active",
                {_key(1)},
                {_key(2)},
-               'false' AS "cert_1_active", 'N/A' AS "cert_1_last_rotated",
-               'false' AS "cert_2_active", 'N/A' AS "cert_2_last_rotated"
+               'N/A' AS "cert_1_active", 'N/A' AS "cert_1_last_rotated",
+               'N/A' AS "cert_2_active", 'N/A' AS "cert_2_last_rotated"
           FROM owners o
           LEFT JOIN keys k1 ON k1.user_id = o.user_id AND k1.slot = 1
           LEFT JOIN keys k2 ON k2.user_id = o.user_id AND k2.slot = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -237,12 +237,31 @@ def _show(
         print_csv([_told(event, None) for event in events], CSV_COLUMNS, header=not goes_on)
     elif not events:
         print("No events.")
-    elif oneline:
-        for event in events:
-            _print_line(event)
     else:
+        names = _names(session, events, position)
         for event in events:
-            _print_event(event, _changes(session, event) if patch else ())
+            if oneline:
+                _print_line(event, names)
+            else:
+                _print_event(event, names, _changes(session, event) if patch else ())
+
+
+def _names(session: Session, events: Iterable[RecordedEvent], position: int) -> dict[str, str]:
+    """What the users, groups and policies in events are called, or were last, by their ids; for people."""
+    from iamledger.engine.errors import ProjectionError
+    from iamledger.engine.view import open_view
+    from iamledger.read_models import all_projections
+
+    ids = [value for event in events for name, value in _data(event).items() if name in _IDS]
+    projection = all_projections()["principal_names"]
+    try:
+        with open_view(
+            session.database.connection, session.account_id, [projection], position=position, stale=True
+        ) as view:
+            rows = view.rows("SELECT id, name FROM {principal_names} WHERE id = ANY(%(ids)s)", ids=ids)
+    except ProjectionError:
+        return {}  # the audit trail can be read without any projection
+    return {row["id"]: row["name"] for row in rows}
 
 
 def _changes(session: Session, event: RecordedEvent) -> list[Change]:
@@ -286,7 +305,7 @@ def _told(event: RecordedEvent, changes: Iterable[Change] | None) -> dict[str, A
     return told
 
 
-def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
+def _print_event(event: RecordedEvent, names: Mapping[str, str], changes: Iterable[Change]) -> None:
     from iamledger.actors import told_at_length
 
     print(f"{styled(f'position {event.position}', 'position')}  {styled(cell(event.type), 'heading')}")
@@ -305,7 +324,8 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
     data = _data(event)
     width = max(map(len, data), default=0)
     for name, value in data.items():
-        print(f"    {cell(name).ljust(width)}  {cell(value)}")
+        called = f" ({cell(names[value])})" if name in _IDS and value in names else ""
+        print(f"    {cell(name).ljust(width)}  {cell(value)}{called}")
     for change in changes:
         print(f"\n    {styled(change.projection, 'heading')} {cell('/'.join(change.key))}")
         for name, (before, after) in change.columns().items():
@@ -316,30 +336,33 @@ def _print_event(event: RecordedEvent, changes: Iterable[Change]) -> None:
     print()
 
 
+_IDS = ("user_id", "group_id", "policy_id")
 _SUBJECTS = (
-    "access_key_id",
-    "user_name",
-    "user_id",
-    "group_name",
-    "group_id",
-    "policy_name",
-    "arn",
-    "policy_id",
-    "account_name",
+    ("account_name",),
+    ("access_key_id",),
+    ("user_name", "user_id"),
+    ("group_name", "group_id"),
+    ("policy_name", "policy_id"),
 )
-"""Fields that tell in a word what an event is about, the first that there is."""
+"""Fields that tell what an event is about: of each kind of thing the first that there is."""
 
 
-def _print_line(event: RecordedEvent) -> None:
+def _subject(event: RecordedEvent, names: Mapping[str, str]) -> str:
+    """What an event is about, in a few words: `alice, admins`. Of a key, the key alone."""
+    data = _data(event)
+    found = [next((data[name] for name in kind if name in data), None) for kind in _SUBJECTS]
+    told = [names.get(value, str(value)) for value in found if value is not None]
+    return told[0] if "access_key_id" in data else ", ".join(told)
+
+
+def _print_line(event: RecordedEvent, names: Mapping[str, str]) -> None:
     from iamledger.actors import shown
 
-    data = _data(event)
-    subject = next((data[name] for name in _SUBJECTS if name in data), "")
     reason = event.context.get("reason")
     tail = f"  {cell(reason)}" if reason else ""
     print(
         f"{styled(f'{event.position:>6}', 'position')}  {cell(event.recorded_at)}  {cell(event.type):<22}"
-        f" {cell(subject):<22} {cell(shown(event.context.get('actor')))}{tail}"
+        f" {cell(_subject(event, names)):<22} {cell(shown(event.context.get('actor')))}{tail}"
     )
 
 

@@ -115,8 +115,8 @@ def access_keys(
 def credentials(at: Reading) -> None:
     """IAM's credential report, in its columns.
 
-    The account's root comes first. Passwords, MFA devices and certificates are not in the ledger yet: they read as if nobody
-    had any. A key whose grace has ended is not active.
+    The account's root comes first. Passwords, MFA devices and certificates are not in the ledger yet: their columns say N/A.
+    A key whose grace has ended is not active.
     """
     from iamledger_projections.reports.credentials import COLUMNS, READS, credential_report
 

@@ -70,9 +70,10 @@ class _InlinePolicies(Dependent):
     def gone(self) -> bool:
         return not self.documents
 
-    def size_with(self, policy_name: str, document: str) -> int:
-        """Characters of all texts together, white space not counted, if one of them were this."""
-        return sum(map(size, {**self.documents, policy_name: document}.values()))
+    def check_room(self, policy_name: str, document: str, quota: int, whose: str) -> None:
+        """Raise LimitExceeded if all texts together would be too large with this one, white space not counted."""
+        if sum(map(size, {**self.documents, policy_name: document}.values())) > quota:
+            raise LimitExceeded(f"Maximum policy size of {quota} bytes exceeded for {whose}")
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,10 @@ def put_user_policy(
     user: User, inline: UserInlinePolicies, policy_name: str, document: str, quotas: Quotas
 ) -> Iterator[Event]:
     """Write an inline policy of a user, or replace it. The same text again changes nothing."""
-    _check(inline, policy_name, document, quotas.inline_policies_size_per_user, f"user {user.user_name}")
+    constraints.POLICY_NAME.check(policy_name)
+    checked_size(document)
     if inline.documents.get(policy_name) != document:
+        inline.check_room(policy_name, document, quotas.inline_policies_size_per_user, f"user {user.user_name}")
         yield UserPolicyPut(user_id=user.id, policy_name=policy_name, document=document)
 
 
@@ -113,8 +116,10 @@ def put_group_policy(
     group: Group, inline: GroupInlinePolicies, policy_name: str, document: str, quotas: Quotas
 ) -> Iterator[Event]:
     """Write an inline policy of a group, or replace it. The same text again changes nothing."""
-    _check(inline, policy_name, document, quotas.inline_policies_size_per_group, f"group {group.group_name}")
+    constraints.POLICY_NAME.check(policy_name)
+    checked_size(document)
     if inline.documents.get(policy_name) != document:
+        inline.check_room(policy_name, document, quotas.inline_policies_size_per_group, f"group {group.group_name}")
         yield GroupPolicyPut(group_id=group.id, policy_name=policy_name, document=document)
 
 
@@ -124,10 +129,3 @@ def delete_group_policy(group: Group, inline: GroupInlinePolicies, policy_name: 
     if policy_name not in inline.documents:
         raise NoSuchEntity(f"The group policy with name {policy_name} cannot be found.")
     yield GroupPolicyDeleted(group_id=group.id, policy_name=policy_name)
-
-
-def _check(inline: _InlinePolicies, policy_name: str, document: str, quota: int, whose: str) -> None:
-    constraints.POLICY_NAME.check(policy_name)
-    checked_size(document)
-    if inline.size_with(policy_name, document) > quota:
-        raise LimitExceeded(f"Maximum policy size of {quota} bytes exceeded for {whose}")

@@ -120,9 +120,9 @@ class PolicyArn(Name):
         return self.id[self.id.index("policy/") + len("policy") : len(self.id) - len(self.name)]
 
     @property
-    def of_aws(self) -> bool:
-        """Is it one of those that AWS manages?"""
-        return self.id.startswith(AWS)
+    def owner(self) -> str:
+        """The account whose policy it is; `aws` for those that AWS manages."""
+        return self.id.split(":")[4]
 
 
 class OfPolicy(Named):
@@ -209,6 +209,7 @@ def create_policy(
     document: str,
     policies: Annotated[int, CountOf("managed_policies", where=("scope", "Local"))],
     quotas: Quotas,
+    own_account: str,
     policy_id: Annotated[str, NewId(identifiers.unique_id_of("ANPA"))],
     description: str | None = None,
 ) -> Iterator[Event]:
@@ -219,8 +220,8 @@ def create_policy(
     constraints.POLICY_PATH.check(name.path)
     if description is not None:
         constraints.POLICY_DESCRIPTION.check(description)
-    if name.of_aws:
-        raise InvalidInput(f"{name.id} is an ARN of a policy that AWS manages.")
+    if name.owner != own_account:
+        raise InvalidInput(f"{name.id} is not an ARN of this account, {own_account}.")
     _check_document(document, quotas)
     if name.arn is not None:
         raise EntityAlreadyExists(f"A policy called {name.name} already exists. Duplicate names are not allowed.")
@@ -324,7 +325,7 @@ def import_managed_policy(
 
     AWS's own policies may be larger than the quota for customers' ones.
     """
-    if not name.of_aws:
+    if name.owner != "aws":
         raise InvalidInput(f"{name.id} is not an ARN of a policy that AWS manages, {AWS}…")
     constraints.POLICY_PATH.check(name.path)
     if description is not None:
@@ -357,9 +358,12 @@ def update_managed_policy(
 def _replaced(policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas) -> Iterator[Event]:
     if versions.documents[versions.default] == document:
         return
-    if len(versions.documents) >= quotas.versions_per_policy:
-        oldest = next(version_id for version_id in versions.documents if version_id != versions.default)
-        yield PolicyVersionDeleted(policy_id=policy.id, version_id=oldest)
+    others = [version_id for version_id in versions.documents if version_id != versions.default]
+    excess = max(len(versions.documents) - quotas.versions_per_policy + 1, 0)
+    if excess > len(others):
+        raise refuse_beyond(quotas.versions_per_policy, "VersionsPerPolicy")
+    for version_id in others[:excess]:
+        yield PolicyVersionDeleted(policy_id=policy.id, version_id=version_id)
     yield PolicyVersionCreated(policy_id=policy.id, version_id=versions.next, document=document)
     yield DefaultPolicyVersionSet(policy_id=policy.id, version_id=versions.next)
 
