@@ -441,7 +441,7 @@ def test_a_ledger_is_read_only_while_it_is_replayed(whole: Whole) -> None:
             whole.connection.execute("CREATE TABLE iamledger_projections.x ()")
         raise KeyboardInterrupt
 
-    with patch("iamledger.replay.CHUNK", 5), pytest.raises(KeyboardInterrupt):
+    with patch("iamledger.replay.hashes.CHUNK", 5), pytest.raises(KeyboardInterrupt):
         replay(whole.connection, whole.account_id, EVENTS, verify=True, progress=write)
     whole.database.close()
     assert whole.replayed().findings == []

@@ -83,14 +83,15 @@ class Interpreter:
         before = self.open.pop(key, None)
         if rule.kind != "put" and (before is None) != (rule.kind == "open"):
             raise BrokenRule(f"{rule.kind} of a row that {'is not open' if before is None else 'is open'}")
+        was = {} if before is None else orjson.loads(before[1])
         if rule.kind != "close":
-            columns = orjson.loads(before[1]) if rule.kind == "revise" and before is not None else {}
+            columns = {**was} if rule.kind == "revise" else {}
             for name, value_in in rule.columns:
                 columns[name] = value_in(stored)
             for name, value_in in rule.personal:
                 columns[name] = value_in(event)
             self.open[key] = (event.position, _packed(columns))
-        return [] if before is None else [Version(key, before[0], event.position, orjson.loads(before[1]))]
+        return [] if before is None else [Version(key, before[0], event.position, was)]
 
 
 def _packed(columns: dict[str, Any]) -> str:

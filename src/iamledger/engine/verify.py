@@ -5,8 +5,9 @@ Memory stays small: events and rows are streamed, rows ordered by where they end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -57,56 +58,82 @@ class Drift:
 
 
 class Comparison:
-    """Compares one projection of one account while its events go by. Open a transaction with one snapshot around it."""
+    """Compares one projection of one account while its events go by. Open a transaction with one snapshot around it.
+
+    Rows are compared a chunk at a time; only where a chunk differs, one by one.
+    """
 
     def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
         self._interpreter = Interpreter(table.projection)
         self.events = frozenset(table.projection.events())
         """The types of events that it listens to."""
-        self.personal = bool(table.projection.personal)
-        """Does it look at personal values?"""
         self._name, self._account_id = table.projection.name, account_id
         self._json_columns = [name for name, type_ in table.projection.columns.items() if type_ == "jsonb"]
-        self._rows = _rows(connection, account_id, table, upto)
-        self._next = next(self._rows, None)
+        self._chunks = _rows(connection, account_id, table, upto)
+        self._found: list[Version] = []
+        """The next rows, last one first."""
+        self._ended: list[Version] = []
+        """Versions that are still to be compared."""
         self.rows = 0
+        self.position = 0
+        """Of the last event."""
 
-    def apply(self, event: Recorded) -> Sequence[Drift]:
-        """One more event: the rows that ended with it. Raises `BrokenRule`."""
+    def apply(self, event: Recorded) -> list[Drift]:
+        """One more event. Returns what is found by now; raises `BrokenRule`, after which `settle` has the rest."""
+        self.position = event.position
         ended = self._interpreter.apply(event)
         if len(ended) > 1:
             ended.sort()
-        return [] if not ended else list(self._compare(ended))
+        self._ended += ended
+        return self.settle() if len(self._ended) >= CHUNK else []
+
+    def settle(self) -> list[Drift]:
+        """Compare the versions that have ended so far."""
+        ended, self._ended = self._ended, []
+        return list(self._compare(ended))
 
     def finish(self) -> Iterator[Drift]:
         """The rows that are still open, and those that no event made."""
-        yield from self._compare(self._interpreter.rest())
-        while self._next is not None:
+        yield from self.settle()
+        rest = self._interpreter.rest()
+        while chunk := [*islice(rest, CHUNK)]:
+            yield from self._compare(chunk)
+        while self._next() is not None:
             yield Drift(self._name, self._account_id, None, self._take())
 
-    def _compare(self, versions: Any) -> Iterator[Drift]:
+    def close(self) -> None:
+        """Read no further."""
+        self._chunks.close()
+
+    def _compare(self, versions: list[Version]) -> Iterator[Drift]:
+        while len(self._found) < len(versions) and (chunk := next(self._chunks, None)) is not None:
+            self._found = [*reversed(chunk), *self._found]
+        if versions and self._same(versions, self._found[: -len(versions) - 1 : -1]):
+            del self._found[-len(versions) :]
+            self.rows += len(versions)
+            return
         for expected in versions:
-            if self._next is not None and self._same(expected, self._next):
-                self._take()
-                continue
-            while self._next is not None and _order(self._next) < _order(expected):
+            while (found := self._next()) is not None and _order(found) < _order(expected):
                 yield Drift(self._name, self._account_id, None, self._take())
-            if self._next is None or _order(self._next) > _order(expected):
+            if found is None or _order(found) > _order(expected):
                 yield Drift(self._name, self._account_id, expected, None)
-            elif not self._same(expected, found := self._take()):
+            elif not self._same([expected], [self._take()]):
                 yield Drift(self._name, self._account_id, expected, found)
 
-    def _same(self, expected: Version, found: Version) -> bool:
+    def _same(self, expected: list[Version], found: list[Version]) -> bool:
         return found == expected and all(
-            _json(found.columns[name]) == _json(expected.columns[name]) for name in self._json_columns
+            _json([one.columns[name] for one in found]) == _json([one.columns[name] for one in expected])
+            for name in self._json_columns
         )
 
+    def _next(self) -> Version | None:
+        if not self._found:
+            self._found = next(self._chunks, [])[::-1]
+        return self._found[-1] if self._found else None
+
     def _take(self) -> Version:
-        version = self._next
-        assert version is not None
         self.rows += 1
-        self._next = next(self._rows, None)
-        return version
+        return self._found.pop()
 
 
 def _json(value: Any) -> bytes:
@@ -118,8 +145,8 @@ def _order(version: Version) -> tuple[float, tuple[str, ...], int]:
     return version.until or float("inf"), version.key, version.since
 
 
-def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Iterator[Version]:
-    """The rows as they were at a position, ordered by where they end (open ones last), then by key.
+def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[Version], None, None]:
+    """The rows as they were at a position, by chunks, ordered by where they end (open ones last), then by key.
 
     Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.
     """
@@ -141,15 +168,16 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> I
             f" ORDER BY _ended NULLS LAST, {order}, since",
             {"account": account_id, "upto": upto, "projection": projection.name, "generation": table.generation},
         )
-        found = [(name, _FOUND.get(type_)) for name, type_ in columns.items()]
-        width = 2 + len(key)
+        names, width = list(columns), 2 + len(key)
+        converted = [(name, _FOUND[type_]) for name, type_ in columns.items() if type_ in _FOUND]
         while rows := cursor.fetchmany(CHUNK):
-            for row in rows:
-                values = {
-                    name: value if value is None or convert is None else convert(value)
-                    for (name, convert), value in zip(found, row[width:], strict=True)
-                }
-                yield Version(row[2:width], row[0], row[1], values)
+            chunk = [Version(row[2:width], row[0], row[1], dict(zip(names, row[width:], strict=True))) for row in rows]
+            for name, convert in converted:
+                for version in chunk:
+                    value = version.columns[name]
+                    if value is not None:
+                        version.columns[name] = convert(value)
+            yield chunk
 
 
 _FOUND: dict[ColumnType, Callable[[str], Any]] = {"jsonb": orjson.loads, "timestamptz": iso_of_text}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 CHUNK = 1024
@@ -29,6 +29,28 @@ class MerkleTree:
         if len(self._leaves) == CHUNK:
             self._add(CHUNK, _root(self._leaves))
             self._leaves = []
+
+    def extend(self, leaf_hashes: Sequence[bytes]) -> None:
+        """Add many leaves."""
+        self._leaves += leaf_hashes
+        whole = len(self._leaves) - len(self._leaves) % CHUNK
+        for begin in range(0, whole, CHUNK):
+            self._add(CHUNK, _root(self._leaves[begin : begin + CHUNK]))
+        del self._leaves[:whole]
+
+    def join(self, tree: MerkleTree) -> bool:
+        """Add all leaves of another tree, by its subtrees. Returns False, and does nothing, if they do not fit there."""
+        size = self.size
+        for subtree, _ in tree._subtrees:
+            if size % subtree:
+                return False
+            size += subtree
+        if self._leaves and tree.size:
+            return False
+        for subtree, root in tree._subtrees:
+            self._add(subtree, root)
+        self._leaves = [*self._leaves, *tree._leaves]
+        return True
 
     def root(self) -> bytes:
         """The tree's root; SHA-256 of nothing for the empty tree."""

@@ -1,0 +1,180 @@
+"""Order and hashes of a stretch of a ledger, and the Merkle tree over it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from iamledger.replay.records import FINDINGS
+from iamledger.store import Connection
+from iamledger.store.events import body_hash, iso_of_text, leaf_hash, stored_digest
+from iamledger.store.merkle import MerkleTree
+
+CHUNK = 2000
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Stretch:
+    """What was seen of the events of a stretch."""
+
+    size: int = 0
+    """The position of the last event, of this stretch or of those before."""
+    types: Counter[str] = field(default_factory=Counter)
+    first_at: str | None = None
+    last_at: str | None = None
+    tree: MerkleTree = field(default_factory=MerkleTree)
+    findings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """The task of going through the events after a position and up to another; with `verify`, of checking each."""
+
+    account_id: str
+    after: int
+    upto: int
+    verify: bool
+
+    def run(self, connection: Connection, tell: Callable[[int], None]) -> Stretch:
+        """Look at them. `tell` is told how many positions are done since it was last told."""
+        seen = Stretch()
+        last, last_at = _before(connection, self.account_id, self.after)
+        for rows in streamed(connection, _CHECKED if self.verify else _SEEN, self.account_id, self.after, self.upto):
+            if self.verify and len(seen.findings) < FINDINGS:
+                seen.findings += _findings(self.account_id, rows, last, last_at)
+            seen.tree.extend([row[1] for row in rows])
+            seen.types.update([row[3] for row in rows])
+            seen.first_at = seen.first_at or iso_of_text(rows[0][2])
+            tell(rows[-1][0] - max(last, self.after))
+            last, last_at = rows[-1][0], iso_of_text(rows[-1][2])
+        tell(self.upto - max(last, self.after))
+        seen.size, seen.last_at = last, last_at
+        return seen
+
+
+def whole_tree(connection: Connection, account_id: str, upto: int) -> MerkleTree:
+    """The tree over the events that there are, one by one: trees of stretches do not join if positions are missing."""
+    tree = MerkleTree()
+    for rows in streamed(connection, _SEEN, account_id, 0, upto):
+        tree.extend([row[1] for row in rows])
+    return tree
+
+
+_SEEN = (
+    "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type FROM iamledger.events e"
+    " WHERE e.account_id = %s AND e.position > %s AND e.position <= %s ORDER BY e.position"
+)
+_CHECKED = (
+    "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type, e.version, e.tags, e.context::text, e.data::text,"
+    " e.has_personal, p.salt, p.context::text, p.data::text"
+    " FROM iamledger.events e LEFT JOIN iamledger.personal p USING (account_id, position)"
+    " WHERE e.account_id = %s AND e.position > %s AND e.position <= %s ORDER BY e.position"
+)
+
+
+def streamed(connection: Connection, statement: str, *parameters: object) -> Iterator[list[Row]]:
+    """The rows of a statement by chunks, none of them empty; the server prepares one while the last is worked on."""
+    with (
+        connection.cursor(name="events_to_replay", binary=True) as cursor,
+        ThreadPoolExecutor(max_workers=1) as background,
+    ):
+        cursor.execute(statement.encode(), parameters)
+        coming = background.submit(cursor.fetchmany, CHUNK)
+        while rows := coming.result():
+            coming = background.submit(cursor.fetchmany, CHUNK)
+            yield rows
+
+
+def _before(connection: Connection, account_id: str, after: int) -> tuple[int, str | None]:
+    """Position and time of the last event before a stretch, from which its order is checked."""
+    row = connection.execute(
+        "SELECT position, recorded_at::text FROM iamledger.events WHERE account_id = %s AND position <= %s"
+        " ORDER BY position DESC LIMIT 1",
+        (account_id, after),
+    ).fetchone()
+    return (0, None) if row is None else (row[0], iso_of_text(row[1]))
+
+
+def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | None) -> list[str]:
+    """Order and hashes of events that follow the position `last`. A tight loop: it sees every event."""
+    found: list[str] = []
+    loads = orjson.loads
+    for position, leaf, time, type_, version, tags, context_text, data_text, has_personal, salt, *personal in rows:
+        at = iso_of_text(time)
+        if position != last + 1:
+            found.append(f"position {position}: the positions {last + 1} to {position - 1} are missing")
+        if last_at is not None and at <= last_at:
+            found.append(f"position {position}: it was recorded at {at}, not after the event before it")
+        last, last_at = position, at
+        try:
+            context, data = loads(context_text), loads(data_text)
+        except orjson.JSONDecodeError:
+            context, data = parsed(context_text), parsed(data_text)
+        try:
+            body = body_hash(context, data, tags, type_, version)
+        except orjson.JSONEncodeError:  # nested more deeply than anything that was ever written
+            body = ""
+        if leaf_hash(account_id, body, position, at) != leaf:
+            found.append(f"position {position}: the event is not the one that was hashed when it was written")
+        if salt is not None:
+            told, data_told = parsed(personal[0]), parsed(personal[1])
+            if not (has_personal and salt):
+                found.append(f"position {position}: it has personal values, and says that it has none")
+            elif not (_fits(context, told, salt) and _fits(data, data_told, salt)):
+                found += [f"position {position}: {f}" for f in _unfit(context, told, salt)]
+                found += [f"position {position}: {f}" for f in _unfit(data, data_told, salt)]
+    return found
+
+
+def _fits(stored: Any, personal: Any, salt: bytes) -> bool:
+    """Are all personal values there, as they were hashed? Quick where they are; `_unfit` tells what is wrong."""
+    if type(stored) is not dict or type(personal) is not dict:
+        return False
+    for name, value in personal.items():
+        if stored.get(name) != {"digest": stored_digest(name, value, salt)}:
+            return False
+    for name, value in stored.items():  # noqa: SIM110 - a generator would take as long as all the rest
+        if type(value) is dict and name not in personal and is_digest(value):
+            return False
+    return True
+
+
+def _unfit(stored: Any, personal: Any, salt: bytes) -> Iterator[str]:
+    content, values = entries(stored), entries(personal)
+    for name, value in values.items():
+        if content.get(name) != {"digest": stored_digest(name, value, salt)}:
+            yield f"the personal value {name} is not the one that was hashed"
+    for name, value in content.items():
+        if name not in values and is_digest(value):
+            yield f"the personal value {name} is missing, though others are there"
+
+
+def parsed(text: str | None) -> Any:
+    """JSON that was stored. What no command can have written, such as a number of a thousand digits, is nothing."""
+    if text is None:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def entries(value: Any) -> dict[str, Any]:
+    """The entries of an object; anything else has none."""
+    return value if isinstance(value, dict) else {}
+
+
+def is_digest(value: Any) -> bool:
+    """Does it stand in the place of a personal value?"""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"digest"}
+        and re.fullmatch("[0-9a-f]{64}", str(value["digest"])) is not None
+    )
