@@ -29,7 +29,7 @@ from engine.histories import (
 )
 from iamledger import store
 from iamledger.engine.declaration import Projection
-from iamledger.engine.errors import NoSuchProjection
+from iamledger.engine.errors import InvalidQuery, NoSuchProjection
 from iamledger.engine.naive import Version
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.view import View, count_rows, open_view
@@ -370,6 +370,11 @@ def test_a_row_is_found_from_its_first_position_until_before_its_last(connection
         "with recursive n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9)"
         " SELECT count(*) FROM {lamps} WHERE EXISTS (SELECT FROM n)",
         "SELECT count FROM (SELECT count(*) FROM {lamps}) AS counted ORDER BY 1 LIMIT 1 ; ",
+        "-- which are lit\n /* and /* not */ which */\nWITH lit AS (SELECT * FROM {lamps}) SELECT count(*) FROM lit",
+        "WITH -- no end\n RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9)"
+        " SELECT count(*) FROM {lamps} WHERE EXISTS (SELECT FROM n)",
+        "/* WITH */ SELECT count(*) FROM {lamps} -- with",
+        "WITH lit AS (WITH lamps AS (SELECT * FROM {lamps}) SELECT * FROM lamps) SELECT count(*) FROM lit",
     ],
 )
 @pytest.mark.parametrize("position", [None, 2])
@@ -379,3 +384,13 @@ def test_a_query_may_name_a_projection_as_it_likes(connection: Connection, sql: 
     write(connection, account, [event("LampHung", lamp="l"), event("LampHung", lamp="m"), event("LampHung", lamp="n")])
     with open_view(connection, account, [lamps, sockets], position=position) as view:
         assert view.rows(sql) == [{"count": position or 3}]
+
+
+def test_a_query_must_not_call_its_own_as_a_projection(connection: Connection) -> None:
+    account = new_account()
+    write(connection, account, [event("LampHung", lamp="l")])
+    with (
+        open_view(connection, account, [lamps]) as view,
+        pytest.raises(InvalidQuery, match=r'"lamps" specified more than once.* must not be called as a projection'),
+    ):
+        view.rows("WITH lamps AS (SELECT * FROM {lamps}) SELECT count(*) FROM lamps")

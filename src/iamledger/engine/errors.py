@@ -30,5 +30,9 @@ class ProjectionOutdated(ProjectionError):
     """A projection was built by other rules than those of this version; rebuild it."""
 
 
+class InvalidQuery(ProjectionError):
+    """A query that reads projections cannot be understood."""
+
+
 class RebuildUnderWay(ProjectionError):
     """Somebody else is rebuilding the projection."""

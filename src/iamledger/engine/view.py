@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg.rows import dict_row
 
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.compile import Table, quoted
 from iamledger.engine.declaration import Projection, Rule
-from iamledger.engine.errors import NoSuchProjection, ProjectionFailed
+from iamledger.engine.errors import InvalidQuery, NoSuchProjection, ProjectionFailed
 from iamledger.engine.registry import live_tables
 from iamledger.store.connection import Connection
 from iamledger.store.errors import SchemaOutdated, translated
@@ -48,27 +49,58 @@ class View:
     def rows(self, sql: str, **parameters: Any) -> list[Row]:
         """Run a query in which `{users}` stands for the rows of the projection `users` that were true at the position.
 
-        Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there.
+        Parameters are written `%(name)s`; `%(account_id)s` and `%(time)s` are always there. Raises `InvalidQuery` if the
+        query has a WITH of its own that takes a projection's name.
         """
         named = _Named(self.tables)
         statement = sql.format_map(named)
         rows_of = [f"{quoted(name)} AS NOT MATERIALIZED ({self._rows_of(self.tables[name])})" for name in named.used]
         if rows_of:
-            its_own = _WITH.match(statement)
-            recursive, rest = (
-                (its_own[1] or "", f", {statement[its_own.end() :]}") if its_own else ("", f" {statement}")
-            )
-            statement = f"WITH{recursive} {', '.join(rows_of)}{rest}"
-        with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
-            parameters = {"account_id": self.account_id, "time": self.time, **parameters}
-            return cursor.execute(statement, parameters).fetchall()
+            its_own = _WITH.match(statement, _after_comments(statement))
+            if its_own is None:
+                statement = f"WITH {', '.join(rows_of)} {statement}"
+            else:
+                at = _after_comments(statement, its_own.end())
+                recursive = _RECURSIVE.match(statement, at)
+                statement = (
+                    f"WITH {recursive[0] if recursive else ''} {', '.join(rows_of)},"
+                    f" {statement[recursive.end() if recursive else at :]}"
+                )
+        parameters = {"account_id": self.account_id, "time": self.time, **parameters}
+        try:
+            with translated(), self.connection.cursor(row_factory=dict_row) as cursor:
+                return cursor.execute(statement, parameters).fetchall()
+        except psycopg.errors.DuplicateAlias as error:
+            raise InvalidQuery(
+                f"{error.diag.message_primary}. What a query names in WITH must not be called as a projection that it reads."
+            ) from error
 
     def _rows_of(self, table: Table) -> str:
         account = "%(account_id)s"
         return table.rows_at(account, self.position, self.reached) if self.past else table.rows_now(account)
 
 
-_WITH = re.compile(r"\s*WITH(\s+RECURSIVE)?\b", re.IGNORECASE)
+_WITH = re.compile(r"WITH\b", re.IGNORECASE)
+_RECURSIVE = re.compile(r"RECURSIVE\b", re.IGNORECASE)
+_SPACE = re.compile(r"(?:\s|--[^\n\r]*)*")
+_COMMENT = re.compile(r"/\*|\*/")
+
+
+def _after_comments(sql: str, at: int = 0) -> int:
+    """Where the next word of a statement begins. Comments in /* */ may be nested."""
+    depth = 0
+    while True:
+        space = _SPACE.match(sql, at)
+        at = space.end() if space else at
+        if not sql.startswith("/*", at):
+            return at
+        for mark in _COMMENT.finditer(sql, at):
+            depth += 1 if mark[0] == "/*" else -1
+            at = mark.end()
+            if depth == 0:
+                break
+        else:
+            return len(sql)  # it has no end, as the server will say
 
 
 class _Named:
