@@ -9,6 +9,7 @@ from itertools import count, pairwise
 from random import Random
 from threading import Event
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -37,7 +38,7 @@ from iamledger.engine.errors import ProjectionFailed, ProjectionOutdated, Rebuil
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.registry import stopped
 from iamledger.engine.view import count_rows, open_view
-from iamledger.store import Connection, ConnectionLost
+from iamledger.store import Cancelled, Connection, ConnectionLost
 from iamledger.store.connection import connect
 
 _numbers = count(1)
@@ -613,3 +614,44 @@ def test_a_new_rule_can_be_what_does_not_fit(connection: Connection, own_lamps: 
     worse = replace(own_lamps, rules=[open_row(of(own_lamps, "LampHung"), key={"lamp": "name"})], _digest=[])
     assert_stopped(connection, rebuild(connection, worse), account, 1, "has no key")
     assert_right(connection, rebuild(connection, own_lamps), account)
+
+
+def test_only_the_account_that_does_not_fit_is_caught_up_by_itself(
+    few: Connection, own_lamps: Projection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its slice is halved until it is alone; all others stay together."""
+    accounts = [new_account() for _ in range(16)]
+    for account in accounts:
+        write_lamps(few, own_lamps, account, "l", *(["l"] if account == accounts[5] else []))
+    alone: list[str] = []
+
+    def noted(connection: Connection, account_id: str, tables: list[Table]) -> int:
+        alone.append(account_id)
+        return catch_up(connection, account_id, tables)
+
+    monkeypatch.setattr(rebuilding, "catch_up", noted)
+    table = rebuild(few, own_lamps)
+    assert alone == [accounts[5]]
+    assert_stopped(few, table, accounts[5], 2, "open of a row that is open")
+    assert_right(few, table, *(account for account in accounts if account != accounts[5]))
+
+
+def test_a_statement_that_is_cancelled_ends_a_rebuild(
+    connection: Connection, other: Connection, own_lamps: Projection
+) -> None:
+    """A lock that is held is tried again, but not what somebody has cancelled."""
+    account = new_account()
+    write_lamps(connection, own_lamps, account, "l")
+    before = live(connection, own_lamps)
+    tried: list[str] = []
+
+    def cancelled(text: str) -> None:
+        if text.startswith("SELECT FROM iamledger.projections WHERE name") and "FOR UPDATE" in text:
+            tried.append(text)
+            raise psycopg.errors.QueryCanceled("canceling statement due to user request")
+
+    with pytest.raises(Cancelled):
+        rebuild(watched(connection, cancelled), own_lamps)
+    assert len(tried) == 1
+    assert live(connection, own_lamps) == before
+    assert generations(connection, own_lamps)[0] == {before.generation}

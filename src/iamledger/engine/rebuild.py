@@ -2,8 +2,8 @@
 
 Readers see the live generation all the time and never wait. Events are applied in slices of many accounts, or of a part of
 one account's ledger, by the same statement that catches up; each slice commits rows and positions together. Where an event
-does not fit the rules, the accounts of its slice are caught up one by one: the new generation stops before that event, for
-that account, as a catch-up would, and goes live for all others.
+does not fit the rules, its slice is halved until the account is found and caught up by itself: the new generation stops
+before that event, for that account, as a catch-up would, and goes live for all others.
 """
 
 from __future__ import annotations
@@ -84,10 +84,13 @@ def _fill(connection: Connection, table: Table, progress: Progress) -> None:
 
     def apply(one: Slice) -> None:
         before = any(one.accounts.keys() == slice_.accounts.keys() for slice_ in unfit)
-        if before or not _apply_slice(connection, table, one):
+        if not before and _apply_slice(connection, table, one):
+            went_on(one.events)
+        elif len(one.accounts) == 1:
             unfit.append(one)
         else:
-            went_on(one.events)
+            for half in _halves(one):
+                apply(half)
 
     went_on(0)
     with translated():
@@ -95,7 +98,9 @@ def _fill(connection: Connection, table: Table, progress: Progress) -> None:
     for one in whole:
         apply(one)
     if not _index_keys(connection, table):
-        unfit, done = [*whole], 0
+        unfit, done = [], 0
+        for one in whole:
+            apply(one)
     for one in parts:
         apply(one)
     for one in unfit:
@@ -146,6 +151,13 @@ def _slices(connection: Connection) -> tuple[list[Slice], list[Slice]]:
     if together:
         whole.append(_whole(together))
     return whole, parts
+
+
+def _halves(one: Slice) -> list[Slice]:
+    """The same events in two slices of fewer accounts each."""
+    accounts = [*one.accounts.items()]
+    middle = len(accounts) // 2
+    return [_whole(dict(half)) for half in (accounts[:middle], accounts[middle:])]
 
 
 def _whole(ledgers: dict[str, int]) -> Slice:

@@ -12,6 +12,7 @@ from iamledger.store.appending import (
 from iamledger.store.canonical import NotStrictJson, canonical
 from iamledger.store.connection import Connection, Database, connect
 from iamledger.store.errors import (
+    Cancelled,
     ClockBehind,
     ConditionFailed,
     ConnectionLost,
@@ -43,6 +44,7 @@ from iamledger.store.reading import (
 __all__ = [
     "Appended",
     "Boundary",
+    "Cancelled",
     "ClockBehind",
     "Condition",
     "ConditionFailed",

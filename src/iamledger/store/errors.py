@@ -24,6 +24,10 @@ class ServerFailed(StoreError):
     """The server could not do it: its disk is full, say, or its memory. What was under way was rolled back."""
 
 
+class Cancelled(ServerFailed):
+    """A statement was cancelled, by its time limit or on somebody's request. What was under way was rolled back."""
+
+
 class Locked(StoreError):
     """A lock was held for too long by somebody else."""
 
@@ -64,7 +68,7 @@ _OURS: dict[str, type[StoreError]] = {
     "IL005": ClockBehind,
     "IL006": TimeInFuture,
     "55P03": Locked,  # lock_not_available
-    "57014": Locked,  # query_canceled, by statement_timeout
+    "57014": Cancelled,  # query_canceled
     "40001": ConditionFailed,  # serialization_failure
     "40P01": ConditionFailed,  # deadlock_detected
     "3F000": SchemaOutdated,  # invalid_schema_name
