@@ -177,7 +177,7 @@ class Projection:
                 (
                     list(self.key),
                     list(self.columns.items()),
-                    sorted(self.personal),
+                    ["by column", *sorted(self.personal)] if self.personal else [],  # once it was all or none
                     [_plain(rule) for rule in self.rules],
                 )
             )
