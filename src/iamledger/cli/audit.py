@@ -23,7 +23,7 @@ from iamledger.cli.output import (
     say,
     styled,
 )
-from iamledger.cli.session import Reading, Session, plain, reading
+from iamledger.cli.session import JobsOption, Reading, Session, plain, reading
 
 if TYPE_CHECKING:
     from iamledger.engine.changes import Change
@@ -159,6 +159,7 @@ def replay(
     root: Annotated[
         str | None, typer.Option("--expect-root", metavar="BASE64", help="Refuse if the Merkle root is another.")
     ] = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Run through the history from its first event.
 
@@ -173,6 +174,7 @@ def replay(
     from iamledger.engine.registry import live_tables
     from iamledger.moments import moment
     from iamledger.read_models import all_projections
+    from iamledger.replay import default_jobs
     from iamledger.replay import replay as run
 
     connection, account_id = session.database.connection, session.account_id
@@ -182,7 +184,16 @@ def replay(
     if verify:
         catch_up(connection, account_id, tables)
     with progress_bar("Replaying", upto) as progress:
-        seen = run(connection, account_id, upto, tables, verify=verify, progress=progress)
+        seen = run(
+            connection,
+            account_id,
+            upto,
+            tables,
+            verify=verify,
+            progress=progress,
+            url=session.database.url,
+            jobs=jobs or default_jobs(),
+        )
     root_text = b64encode(seen.root).decode()
     if root is not None and root != root_text:
         seen.findings.append(f"the Merkle root is {root_text}, not {root}")

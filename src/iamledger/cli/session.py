@@ -55,6 +55,15 @@ DiffOption = Annotated[
     tuple[str, str] | None,
     typer.Option(
         "--diff", metavar="FROM TO", help="Show what differs between two moments: positions, times, dates (UTC)."
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        max=64,
+        help="How many processes verify a large ledger.",
+        show_default="one for each processor, at most 4",
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events that would be appended, append none.")]

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -136,7 +135,6 @@ def _value_in(source: Source, type_: ColumnType) -> Callable[[Recorded], Any]:
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", re.ASCII)
 
 
-@lru_cache(maxsize=10_000)
 def _instant_of(text: str) -> str:
     if not _TIME.fullmatch(text):
         raise BrokenRule(f"{text!r} is no time")

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 
 from iamledger.engine.compile import Table
 from iamledger.replay.hashes import Hashes, Stretch, whole_tree
-from iamledger.replay.records import FINDINGS, Tags, head_findings
+from iamledger.replay.records import FINDINGS, Tags, head_findings, tag_findings
 from iamledger.replay.rows import Compared, Rows
-from iamledger.replay.workers import Task, run_divided, run_here, snapshot
+from iamledger.replay.workers import Task, default_jobs, run_divided, run_here, snapshot
 from iamledger.store import Connection
+
+__all__ = ["FINDINGS", "Replay", "default_jobs", "replay"]
 
 DIVIDED_FROM = 40_000
 """Events from which on it is worth starting processes, which takes about half a second."""
@@ -62,8 +64,8 @@ def replay(
     divided over `jobs` processes if the ledger is large, and if `url` tells how they can connect to the database.
     """
     divided = verify and jobs > 1 and bool(url) and upto >= DIVIDED_FROM
-    stretches = range(0, upto, STRETCH) if divided else [0]
-    checks = [Hashes(account_id, after, min(after + STRETCH, upto) if divided else upto, verify) for after in stretches]
+    begins = range(0, upto, STRETCH) if divided else [0]
+    checks = [Hashes(account_id, after, min(after + STRETCH, upto) if divided else upto, verify) for after in begins]
     comparisons = (
         [Rows(account_id, table, upto) for table in sorted(tables, key=_effort, reverse=True)] if verify else []
     )
@@ -78,14 +80,17 @@ def replay(
 
     with snapshot(connection):
         results = run_divided(connection, url, tasks, jobs, tell) if divided else run_here(connection, tasks, tell)
-        seen = _joined(connection, account_id, upto, results[len(comparisons) + len(tags) :])
+        stretches: list[Stretch] = results[len(comparisons) + len(tags) :]
+        seen = _joined(connection, account_id, upto, stretches)
         if verify:
             seen.verified = True
             if seen.size != upto:
                 seen.findings.append(f"the ledger ends at position {seen.size}, not at its head {upto}")
             compared = {one.table.projection.name: result for one, result in zip(comparisons, results, strict=False)}
             _add_rows(seen, {table.projection.name: compared[table.projection.name] for table in tables})
-            seen.findings += results[len(comparisons)]
+            kept, right = results[len(comparisons)]
+            if not kept == right == sum(stretch.tags for stretch in stretches):
+                seen.findings += tag_findings(connection, account_id, upto)
             seen.findings += head_findings(connection, account_id, upto, seen.size, seen.last_at)
             del seen.findings[FINDINGS:]
     progress(seen.size)

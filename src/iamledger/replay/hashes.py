@@ -29,6 +29,8 @@ class Stretch:
     types: Counter[str] = field(default_factory=Counter)
     first_at: str | None = None
     last_at: str | None = None
+    tags: int = 0
+    """How many tags the events carry, each counted once for an event; 0 if they were not checked."""
     tree: MerkleTree = field(default_factory=MerkleTree)
     findings: list[str] = field(default_factory=list)
 
@@ -47,8 +49,10 @@ class Hashes:
         seen = Stretch()
         last, last_at = _before(connection, self.account_id, self.after)
         for rows in streamed(connection, _CHECKED if self.verify else _SEEN, self.account_id, self.after, self.upto):
-            if self.verify and len(seen.findings) < FINDINGS:
-                seen.findings += _findings(self.account_id, rows, last, last_at)
+            if self.verify:
+                if len(seen.findings) < FINDINGS:
+                    seen.findings += _findings(self.account_id, rows, last, last_at)
+                seen.tags += sum([_distinct(row[5]) for row in rows])
             seen.tree.extend([row[1] for row in rows])
             seen.types.update([row[3] for row in rows])
             seen.first_at = seen.first_at or iso_of_text(rows[0][2])
@@ -154,6 +158,11 @@ def _unfit(stored: Any, personal: Any, salt: bytes) -> Iterator[str]:
     for name, value in content.items():
         if name not in values and is_digest(value):
             yield f"the personal value {name} is missing, though others are there"
+
+
+def _distinct(tags: list[Any]) -> int:
+    """How many different ones; of an array within an array, which no command can have written, none."""
+    return len(tags) if len(tags) < 2 else len(set(tags)) if type(tags[0]) is not list else 0
 
 
 def parsed(text: str | None) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iamledger.engine.compile import Table
-from iamledger.engine.declaration import FromContext, Projection
+from iamledger.engine.declaration import FromContext, Projection, RecordedAt
 from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
@@ -84,7 +84,8 @@ def _read(projection: Projection) -> tuple[str, Callable[[tuple[Any, ...]], Reco
     """How to read the events that a projection listens to, no more of them than it looks at; and what makes them of rows."""
     sources = [source for rule in projection.rules for source in projection.sources(rule).values()]
     context = "e.context::text" if any(isinstance(source, FromContext) for source in sources) else "NULL"
-    columns = f"e.position, e.recorded_at::text, e.type, {context}, e.data::text"
+    time = "e.recorded_at::text" if any(isinstance(source, RecordedAt) for source in sources) else "''"
+    columns = f"e.position, {time}, e.type, {context}, e.data::text"
     events = "iamledger.events e"
     if projection.personal:
         columns += ", e.has_personal, p.salt IS NOT NULL, p.context::text, p.data::text"

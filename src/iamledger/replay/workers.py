@@ -6,6 +6,7 @@ pipe, so that no secret is on a command line. Workers end with the process that 
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -136,6 +137,7 @@ def _not_interrupted() -> Iterator[None]:
 def _work(pipe: Pipe, url: str, snapshot_id: str) -> None:
     """What a worker process does: tasks, until it is ended."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.disable()  # there are no cycles to find among hundreds of thousands of rows, but a sixth of the time to lose
     try:
         with connect(url) as connection, snapshot(connection):
             connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
