@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from iamledger.engine.compile import Table
 from iamledger.engine.declaration import FromContext, Projection, RecordedAt
 from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
-from iamledger.replay.hashes import entries, is_digest, parsed, streamed
+from iamledger.replay.hashes import is_digest, streamed
 from iamledger.replay.records import FINDINGS
 from iamledger.store import Connection
 from iamledger.store.events import iso_of_text
@@ -100,7 +102,18 @@ def _read(projection: Projection) -> tuple[str, Callable[[tuple[Any, ...]], Reco
 def _recorded(row: tuple[Any, ...]) -> Recorded:
     """The event as projections see it, digests in the place of personal values."""
     position, time, type_, context, data = row[:5]
-    return Recorded(position, iso_of_text(time), type_, entries(parsed(context)), entries(parsed(data)))
+    return Recorded(position, time and iso_of_text(time), type_, _object(context), _object(data))
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """The entries of an object that was stored; of anything else, none."""
+    if text is None:
+        return {}
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if type(value) is dict else {}
 
 
 def _readable(row: tuple[Any, ...]) -> Recorded:
@@ -110,8 +123,8 @@ def _readable(row: tuple[Any, ...]) -> Recorded:
     if not has_personal:
         return stored
     if kept:
-        context = {**stored.context, **entries(parsed(its_context))}
-        data = {**stored.data, **entries(parsed(its_data))}
+        context = {**stored.context, **_object(its_context)}
+        data = {**stored.data, **_object(its_data)}
     else:
         context, data = (
             {name: None if is_digest(value) else value for name, value in values.items()}
