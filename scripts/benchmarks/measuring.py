@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 import threading
@@ -102,8 +103,8 @@ def resident_memory() -> float | None:
     return _status("self").get("VmRSS")
 
 
-class BackendMemory:
-    """The most private memory that a server process was seen to have, in MB; None if it runs on another machine."""
+class SeenMemory:
+    """The most memory that a server process, or a family of processes, was seen to have, in MB; None if nobody can tell."""
 
     def __init__(self) -> None:
         self.peak: float | None = None
@@ -116,9 +117,9 @@ class BackendMemory:
 
 
 @contextmanager
-def watched(pid: int, every: float = 0.02) -> Iterator[BackendMemory]:
+def watched(pid: int, every: float = 0.02) -> Iterator[SeenMemory]:
     """Watch the server process of a connection, if it is on this machine, while something runs."""
-    memory, done = BackendMemory(), threading.Event()
+    memory, done = SeenMemory(), threading.Event()
 
     def watch() -> None:
         while not done.wait(every):
@@ -134,6 +135,43 @@ def watched(pid: int, every: float = 0.02) -> Iterator[BackendMemory]:
         done.set()
         if local:
             thread.join()
+
+
+@contextmanager
+def watched_family(every: float = 0.2) -> Iterator[SeenMemory]:
+    """Watch the memory of this process and of all that it starts, together; what they share counts once."""
+    memory, done = SeenMemory(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            shares = [_share(process) for process in _family(os.getpid())]
+            if any(shares):
+                memory.peak = max(memory.peak or 0.0, sum(shares))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        thread.join()
+
+
+def _family(pid: int) -> list[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(member for child in children for member in _family(int(child)))]
+
+
+def _share(pid: int) -> float:
+    """A process's memory, in MB; what several processes share is divided between them."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 
 
 def _status(process: str) -> dict[str, float]:

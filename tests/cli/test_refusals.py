@@ -275,6 +275,11 @@ def test_a_rebuild_tells_for_which_accounts_it_stopped_before_an_event(acme: Pro
     assert "Traceback" not in ran.err
     told = acme.process("projection", "rebuild", "paths", "--output", "json", **own)
     assert (told.status, told.json["Rebuilt"][0]["FailedAccounts"]) == (1, 1)
+    verified = acme.process("projection", "verify", "paths", **own)
+    assert verified.status == 1
+    assert "paths has stopped before this event" in verified.err
+    assert "Mend its rules first" in verified.err
+    assert "put right" not in verified.err, "there is no drift"
 
 
 def test_changes_have_no_form_in_csv(acme: Program) -> None:
