@@ -55,6 +55,8 @@ DiffOption = Annotated[
     tuple[str, str] | None,
     typer.Option(
         "--diff", metavar="FROM TO", help="Show what differs between two moments: positions, times, dates (UTC)."
+    ),
+]
 JobsOption = Annotated[
     int | None,
     typer.Option(
