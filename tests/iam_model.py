@@ -224,6 +224,14 @@ class Model:
         id_, found = self._policy(policy)
         _refuse_if(not found["arn"].startswith(AWS), "InvalidInput")
         _check_json(document)
+        return self._replaced(id_, found, document)
+
+    def replace_policy_document(self, policy: str, document: str, **_: Any) -> Expected:
+        id_, found = self._changeable(policy)
+        self._check_text(document)
+        return self._replaced(id_, found, document)
+
+    def _replaced(self, id_: str, found: dict[str, Any], document: str) -> Expected:
         if found["versions"][found["default"]] == document:
             return []
         oldest = min(
@@ -245,11 +253,13 @@ class Model:
         _refuse_if(version_id == f"v{found['default']}", "DeleteConflict")
         return [("PolicyVersionDeleted", {"policy_id": id_, "version_id": version_id})]
 
-    def delete_policy(self, policy: str, **_: Any) -> Expected:
+    def delete_policy(self, policy: str, with_versions: bool, **_: Any) -> Expected:
         id_, found = self._changeable(policy)
         used = id_ in self.bounds.values() or any(policy == id_ for _, policy in self.attached)
-        _refuse_if(used or len(found["versions"]) > 1, "DeleteConflict")
-        return [("PolicyDeleted", {"policy_id": id_, "arn": found["arn"], "version_id": f"v{found['default']}"})]
+        others = [number for number in found["versions"] if number != found["default"]]
+        _refuse_if(used or (others != [] and not with_versions), "DeleteConflict")
+        gone = [("PolicyVersionDeleted", {"policy_id": id_, "version_id": f"v{number}"}) for number in others]
+        return [*gone, ("PolicyDeleted", {"policy_id": id_, "arn": found["arn"], "version_id": f"v{found['default']}"})]
 
     def attach_user_policy(self, user: str, policy: str, **_: Any) -> Expected:
         return self._attach("user", self._named(user), policy)

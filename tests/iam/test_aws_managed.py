@@ -100,7 +100,7 @@ class TestShipped:
                 document=policy.document,
             )
         ).again().then()
-        assert PolicyArn(policy.arn).of_aws
+        assert PolicyArn(policy.arn).owner == "aws"
 
     @pytest.mark.parametrize("policy", AWS_MANAGED, ids=lambda policy: policy.arn)
     def test_each_keeps_the_rules_for_its_values(self, policy: AwsManagedPolicy) -> None:

@@ -22,6 +22,7 @@ from iamledger.iam.managed_policy import (
     create_policy_version,
     delete_policy,
     delete_policy_version,
+    replace_policy_document,
     set_default_policy_version,
 )
 from iamledger.iam.permissions_boundary import UserPermissionsBoundaryDeleted, UserPermissionsBoundaryPut
@@ -34,7 +35,7 @@ from iamledger.iam.refusals import (
     NoSuchEntity,
     ValidationError,
 )
-from specification import Given, given, new_id, policy_text
+from specification import ACCOUNT, Given, given, new_id, policy_text
 
 P, Q = "ANPAAAAAAAAAAAAAAAAAA", "ANPABBBBBBBBBBBBBBBBB"
 U, G = "AIDAAAAAAAAAAAAAAAAAA", "AGPAAAAAAAAAAAAAAAAAA"
@@ -122,9 +123,10 @@ class TestCreate:
             created(1, "/deployers/", "ops")
         )
 
-    def test_an_arn_of_aws_is_refused(self) -> None:
-        given().when(create_policy, name="arn:aws:iam::aws:policy/Mine", document=TEXT).then(
-            InvalidInput("arn:aws:iam::aws:policy/Mine is an ARN of a policy that AWS manages.")
+    @pytest.mark.parametrize("owner", ["aws", "999999999999"])
+    def test_an_arn_of_another_owner_is_refused(self, owner: str) -> None:
+        given().when(create_policy, name=f"arn:aws:iam::{owner}:policy/Mine", document=TEXT).then(
+            InvalidInput(f"arn:aws:iam::{owner}:policy/Mine is not an ARN of this account, {ACCOUNT}.")
         )
 
     def test_creating_it_again_is_refused(self) -> None:
@@ -369,7 +371,38 @@ HAS_VERSIONS = DeleteConflict(
 )
 
 
+class TestReplaceDocument:
+    def test_the_new_text_is_in_force_at_once(self) -> None:
+        given(DEPLOYERS).when(replace_policy_document, policy=ARN, document=OTHER).then(
+            version(2), default(2)
+        ).again().then()
+
+    def test_the_oldest_that_is_not_in_force_makes_room(self) -> None:
+        with_versions(5).when(replace_policy_document, policy=ARN, document=OTHER).then(
+            without(2), version(6), default(6)
+        )
+
+    def test_more_than_one_makes_room_where_the_quota_was_lowered(self) -> None:
+        with_versions(5).under(versions_per_policy=3).when(replace_policy_document, policy=ARN, document=OTHER).then(
+            without(2), without(3), without(4), version(6), default(6)
+        )
+
+    def test_where_there_may_be_one_version_alone_nothing_can_make_room(self) -> None:
+        given(DEPLOYERS).under(versions_per_policy=1).when(replace_policy_document, policy=ARN, document=OTHER).then(
+            LimitExceeded("Cannot exceed quota for VersionsPerPolicy: 1")
+        )
+
+    def test_a_text_that_is_too_large_is_refused(self) -> None:
+        given(DEPLOYERS).when(replace_policy_document, policy=ARN, document=policy_text(6145)).then(
+            LimitExceeded("Cannot exceed quota for PolicySize: 6144")
+        )
+
+
 class TestDelete:
+    def test_with_its_versions_a_policy_is_deleted_at_once(self) -> None:
+        with_versions(3).when(delete_policy, policy=ARN, with_versions=True).then(without(2), without(3), DELETED)
+        given(DEPLOYERS).when(delete_policy, policy=ARN, with_versions=True).then(DELETED)
+
     def test_a_policy_is_deleted_and_its_name_is_free(self) -> None:
         deleted = given(DEPLOYERS).when(delete_policy, policy=ARN).then(DELETED)
         deleted.again().then(NOT_FOUND)

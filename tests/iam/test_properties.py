@@ -48,6 +48,7 @@ from iamledger.iam.managed_policy import (
     delete_policy,
     delete_policy_version,
     import_managed_policy,
+    replace_policy_document,
     set_default_policy_version,
     update_managed_policy,
 )
@@ -125,9 +126,10 @@ WISHES: dict[Decision, dict[str, Sequence[Any] | Callable[[Random], Any]]] = {
     import_managed_policy: {"name": [*AWS_ARNS, OWN_ARNS[0]], "document": TEXTS, "description": [None, "what for"]},
     create_policy_version: {"policy": PICK, "document": TEXTS, "set_as_default": FLAG, "unless_same": FLAG},
     update_managed_policy: {"policy": PICK, "document": TEXTS},
+    replace_policy_document: {"policy": PICK, "document": TEXTS},
     set_default_policy_version: {"policy": PICK, "version_id": PICK},
     delete_policy_version: {"policy": PICK, "version_id": PICK},
-    delete_policy: {"policy": PICK},
+    delete_policy: {"policy": PICK, "with_versions": FLAG},
     attach_user_policy: {"user": PICK, "policy": PICK},
     attach_group_policy: {"group": PICK, "policy": PICK},
     detach_user_policy: {"user": PICK, "policy": PICK},
@@ -152,7 +154,13 @@ USERS = [create_user, update_user, delete_user]
 GROUPS = [create_group, update_group, delete_group]
 MEMBERS = [add_user_to_group, remove_user_from_group, move_user]
 POLICIES = [create_policy, import_managed_policy, delete_policy]
-VERSIONS_OF = [create_policy_version, update_managed_policy, set_default_policy_version, delete_policy_version]
+VERSIONS_OF = [
+    create_policy_version,
+    update_managed_policy,
+    replace_policy_document,
+    set_default_policy_version,
+    delete_policy_version,
+]
 ATTACHED = [attach_user_policy, attach_group_policy, detach_user_policy, detach_group_policy]
 INLINE = [put_user_policy, put_group_policy, delete_user_policy, delete_group_policy]
 BOUNDARIES = [put_user_permissions_boundary, delete_user_permissions_boundary]
