@@ -39,8 +39,7 @@ ID = _New()
 
 def nothing() -> State:
     """The state before the first event."""
-    some: State = {"account": None, "users": {}, "gone": {}, "keys": {}, "uses": {}, "noted": set(), "revocations": {}}
-    return {**some, "ids": set()}
+    return {"account": None, "users": {}, "keys": {}, "uses": {}, "noted": set(), "revocations": {}, "ids": set()}
 
 
 def apply(state: State, type_: str, data: Fields, recorded_at: datetime) -> None:
@@ -71,11 +70,6 @@ def holder(state: State, name: str) -> str | None:
     found = [id_ for id_, user in state["users"].items() if user["name"].lower() == name.lower()]
     assert len(found) <= 1, f"{name} is held by {found}"
     return found[0] if found else None
-
-
-def name_of(state: State, user_id: str) -> str:
-    """The last name of a user, also of one who is gone."""
-    return str(state["users"][user_id]["name"] if user_id in state["users"] else state["gone"][user_id])
 
 
 def keys_of(state: State, user_id: str) -> dict[str, Fields]:
@@ -112,7 +106,6 @@ def _user_tags_changed(state: State, data: Fields, _at: datetime) -> None:
 def _user_deleted(state: State, data: Fields, _at: datetime) -> None:
     assert not keys_of(state, data["user_id"]), "the user held keys"
     assert state["users"].pop(data["user_id"])["name"] == data["user_name"]
-    state["gone"][data["user_id"]] = data["user_name"]
 
 
 def _key_created(state: State, data: Fields, at: datetime) -> None:
@@ -260,8 +253,7 @@ def revocations_seen(state: State) -> list[Fields]:
         {
             "RevokedDate": revoked["revoked"],
             "AccessKeyId": id_,
-            "UserName": name_of(state, revoked["user_id"]),
-            "UserId": revoked["user_id"],
+            "UserName": state["users"].get(revoked["user_id"], {"name": revoked["user_id"]})["name"],
             "RevocationReason": revoked["reason"],
             "SuspectedSince": revoked["suspected_since"],
             "Note": revoked["note"],
