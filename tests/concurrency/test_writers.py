@@ -2,78 +2,66 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import pairwise
 from random import Random
-from threading import Barrier
 from typing import Any
 
 import pytest
 
+from concurrency.racing import Work, assert_whole, codes, events, fold_of, together
 from conftest import ACCOUNT, OPERATOR, Disturbance, Points, Urls, deadlocks, new_ledger
 from iamledger import decisions
 from iamledger.cli.failures import CONFLICT, failure
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.rebuild import rebuild
-from iamledger.engine.registry import live_tables
 from iamledger.engine.view import open_view
 from iamledger.iam.access_key import create_access_key, revoke_access_key, rotate_access_key
 from iamledger.iam.account import create_account
+from iamledger.iam.attachment import (
+    attach_group_policy,
+    attach_user_policy,
+    detach_group_policy,
+    detach_user_policy,
+)
+from iamledger.iam.group import create_group, delete_group, update_group
+from iamledger.iam.inline_policy import delete_user_policy, put_user_policy
+from iamledger.iam.managed_policy import (
+    create_policy,
+    create_policy_version,
+    delete_policy,
+    delete_policy_version,
+    set_default_policy_version,
+)
+from iamledger.iam.membership import add_user_to_group, move_user, remove_user_from_group
+from iamledger.iam.permissions_boundary import delete_user_permissions_boundary, put_user_permissions_boundary
 from iamledger.iam.refusals import Refusal
 from iamledger.iam.user import create_user, delete_user, tag_user, update_user
 from iamledger.ledger import CONFLICT_ATTEMPTS, Circumstances, Conflict, Ledger, Outcome
-from iamledger.replay import replay
-from iamledger.store import Connection, Database, RecordedEvent, head, read
+from iamledger.store import Connection, Database, RecordedEvent, head
 from iamledger_projections import projections
 from iamledger_projections.access_keys import list_access_keys
+from iamledger_projections.groups import list_groups
+from iamledger_projections.managed_policies import list_policies
 from iamledger_projections.users import list_users
-from stateful.model import State, fold, holder, keys_seen, users_seen
+from stateful.groups import groups_seen
+from stateful.keys import keys_seen
+from stateful.model import State
+from stateful.policies import policies_seen
+from stateful.terms import called
+from stateful.users import holder, users_seen
 
 WRITERS = 16
 PATIENCE = 120  # seconds: how long a process waits for the others to begin
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["iamledger.cli.failures", "iamledger.replay", "pytest"])
-Work = Callable[[Ledger], Outcome]
-
-
-def together(url: str, works: list[Work], **circumstances: str) -> list[Outcome | Exception]:
-    """Let each work begin at the same moment, on a connection of its own."""
-    start = Barrier(len(works))
-
-    def one(work: Work) -> Outcome | Exception:
-        database = Database(url)
-        try:
-            ledger = new_ledger(database, **circumstances)
-            _ = database.connection
-            start.wait()
-            return work(ledger)
-        except (Refusal, Conflict) as refused:
-            return refused
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(one, works))
-
-
-def codes(outcomes: list[Outcome | Exception]) -> Counter[str]:
-    """How often each outcome was."""
-    return Counter("done" if isinstance(o, Outcome) else type(o).__name__ for o in outcomes)
-
-
-def events(connection: Connection, account: str = ACCOUNT) -> list[RecordedEvent]:
-    """The whole ledger, whose positions have no gap and whose times rise."""
-    found = read(connection, account)
-    assert [event.position for event in found] == list(range(1, head(connection, account).position + 1))
-    assert all(a.recorded_at < b.recorded_at for a, b in pairwise(found))
-    return found
 
 
 def test_a_name_is_given_once(ledger: Ledger) -> None:
@@ -325,11 +313,6 @@ def test_who_comes_second_decides_on_what_came_first(
         assert sorted(states[-1]["users"][told["user_id"]]["tags"]) == [("a", "1"), ("b", "2")]
 
 
-def fold_of(history: Sequence[RecordedEvent]) -> list[State]:
-    """What was true after each event; fails at an event that should not have been recorded."""
-    return fold((event.type, event.data, event.recorded_at) for event in history)
-
-
 # Sixteen processes, for a while
 
 
@@ -390,15 +373,52 @@ def write(url: str, writer: int, commands: int, mix: str) -> list[Answer]:
             (update_user, {"user": name, "new_name": other, "new_path": f"/{writer}/{n}/"}),
             (delete_user, {"user": name}),
         ]
-        few = {"keys": about_names[:1], "names": about_names * 3}[mix]
+        few = {"keys": about_names[:1], "names": about_names * 3, "grants": about_names + grants(random) * 3}[mix]
         answers.append(answered(ledger, f"{writer}-{n}", *random.choice([*about_keys, *few])))
         held += answers[-1].shown
     database.close()
     return answers
 
 
+def grants(random: Random) -> list[tuple[decisions.Decision, dict[str, Any]]]:
+    """Commands about few groups and policies, to which few users are given."""
+    group, target = {"group": random.choice(["ops", "OPS", "dev"])}, random.choice(["ops", "dev"])
+    user, name = {"user": random.choice(["alice", "bob", "carol"])}, random.choice(["Read", "read", "Write"])
+    policy = {"policy": f"arn:aws:iam::{ACCOUNT}:policy/{name}"}
+    document = {"document": document_of(random.choice("abc"))}
+    version = {"version_id": f"v{random.randint(1, 20)}"}
+    return [
+        (create_group, {"name": group["group"]}),
+        (update_group, {**group, "new_name": target}),
+        (delete_group, group),
+        (add_user_to_group, {**user, **group}),
+        (add_user_to_group, {**user, **group}),
+        (remove_user_from_group, {**user, **group}),
+        (move_user, {**user, "source": group["group"], "target": target}),
+        (create_policy, {"name": policy["policy"], **document}),
+        (create_policy_version, {**policy, **document, "set_as_default": random.random() < 0.5}),
+        (set_default_policy_version, {**policy, **version}),
+        (delete_policy_version, {**policy, **version}),
+        (delete_policy, policy),
+        (attach_user_policy, {**user, **policy}),
+        (detach_user_policy, {**user, **policy}),
+        (attach_group_policy, {**group, **policy}),
+        (detach_group_policy, {**group, **policy}),
+        (put_user_permissions_boundary, {**user, **policy}),
+        (delete_user_permissions_boundary, {"boundary": user["user"]}),
+        (put_user_policy, {**user, "policy_name": name, **document}),
+        (delete_user_policy, {**user, "policy_name": name}),
+    ]
+
+
+def document_of(action: str) -> str:
+    """A policy that allows one action."""
+    statement = {"Effect": "Allow", "Action": f"s3:{action}", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("mix", ["keys", "names"])
+@pytest.mark.parametrize("mix", ["keys", "names", "grants"])
 def test_sixteen_processes_on_one_account(ledger: Ledger, urls: Urls, mix: str) -> None:
     """Nothing is lost, nothing is done twice, no quota exceeded, and a reader sees at each position what was true then."""
     for name in ("alice", "bob", "carol"):
@@ -415,19 +435,22 @@ def test_sixteen_processes_on_one_account(ledger: Ledger, urls: Urls, mix: str) 
     history = events(ledger.database.connection)
     states = fold_of(history)
     assert_all_answers_hold(history, states, answers, begun)
-    for position, users, keys, now in seen:
+    for position, users, keys, groups, policies, now in seen:
         assert users == users_seen(states[position])
         assert keys == keys_seen(states[position], now)
+        assert groups == groups_seen(states[position])
+        assert policies == policies_seen(states[position])
     assert [position for position, *_ in seen] == sorted(position for position, *_ in seen)
     assert_whole(ledger.database.connection, states[-1])
     ledger.database.close()
     assert deadlocks(urls) == 0
 
 
-def read_all(connection: Connection) -> tuple[int, list[Any], list[Any], Any]:
-    """What a reader sees: position, users, keys, the time."""
+def read_all(connection: Connection) -> tuple[int, list[Any], list[Any], list[Any], list[Any], Any]:
+    """What a reader sees: position, users, keys, groups, policies, the time."""
     with open_view(connection, ACCOUNT, list(projections().values())) as view:
-        return view.position, list_users(view), list_access_keys(view), view.time
+        things = list_users(view), list_access_keys(view), list_groups(view), list_policies(view)
+        return view.position, *things, view.time
 
 
 def assert_all_answers_hold(
@@ -445,6 +468,11 @@ def assert_all_answers_hold(
         assert answer.code is None
         if name := answer.args.get("user"):
             assert {event.data["user_id"] for event in done} == {holder(states[first - 1], name)}
+        if name := answer.args.get("group"):
+            assert {event.data["group_id"] for event in done} == {called(states[first - 1]["groups"], name)}
+        if name := answer.args.get("policy"):
+            ids = {e.data["policy_id"] for e in done if e.type != "UserPermissionsBoundaryDeleted"}
+            assert {states[first - 1]["policies"][id_]["arn"] for id_ in ids} == {name}
         if answer.decision == "rotate_access_key":
             assert [event.type for event in done] == ["AccessKeyCreated", "AccessKeyRotated"]
         if answer.decision == "tag_user":
@@ -453,15 +481,6 @@ def assert_all_answers_hold(
             assert dict(event.data["tags"]) == {**before, **dict(answer.args["tags"])}, "somebody's tag was lost"
         issued = tuple(event.data["access_key_id"] for event in done if event.type == "AccessKeyCreated")
         assert answer.shown == issued
-
-
-def assert_whole(connection: Connection, state: State) -> None:
-    """Secrets are those of the keys that are held, and nothing has drifted."""
-    rows = connection.execute("SELECT credential FROM iamledger.secrets WHERE account_id = %s", (ACCOUNT,)).fetchall()
-    assert {credential for (credential,) in rows} == set(state["keys"])
-    tables = list(live_tables(connection, projections().values()).values())
-    upto = catch_up(connection, ACCOUNT, tables)
-    assert replay(connection, ACCOUNT, upto, tables, verify=True).findings == []
 
 
 def test_a_reader_that_rebuilds_overtake_is_not_refused(

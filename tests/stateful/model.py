@@ -13,7 +13,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stateful import grants, groups, keys, policies, users
-from stateful.terms import SMALL, Args, Command, End, Fields, Meaning, New, Refused, State, copied, nothing, require
+from stateful.terms import (
+    IAMS,
+    SMALL,
+    Args,
+    Command,
+    End,
+    Fields,
+    Meaning,
+    New,
+    Refused,
+    State,
+    copied,
+    nothing,
+    require,
+)
 
 _NOUNS = (users, keys, groups, policies, grants)
 EVENTS: Mapping[str, Meaning] = {type_: meaning for noun in _NOUNS for type_, meaning in noun.EVENTS.items()}
@@ -30,7 +44,7 @@ def apply(state: State, type_: str, data: Fields, recorded_at: datetime) -> None
     EVENTS[type_](state, data, recorded_at)
 
 
-def fold(events: Iterable[tuple[str, Fields, datetime]], quotas: Mapping[str, int] = SMALL) -> list[State]:
+def fold(events: Iterable[tuple[str, Fields, datetime]], quotas: Mapping[str, int] = IAMS) -> list[State]:
     """What was true before the first event and after each of them, by position."""
     states = [nothing(quotas)]
     for type_, data, recorded_at in events:
@@ -39,7 +53,7 @@ def fold(events: Iterable[tuple[str, Fields, datetime]], quotas: Mapping[str, in
     return states
 
 
-def folded(events: Iterable[tuple[str, Fields, datetime]], quotas: Mapping[str, int] = SMALL) -> State:
+def folded(events: Iterable[tuple[str, Fields, datetime]], quotas: Mapping[str, int] = IAMS) -> State:
     """What is true after the last event."""
     state = nothing(quotas)
     for type_, data, recorded_at in events:
@@ -161,7 +175,7 @@ class Model:
             return False
         event.data = {**event.data, **dict.fromkeys(personal)}
         event.source_address = None
-        self.states = fold((event.type, event.data, event.recorded_at) for event in self.events)
+        self.states = fold(((event.type, event.data, event.recorded_at) for event in self.events), SMALL)
         return True
 
     def position_at(self, time: datetime) -> int:
