@@ -319,6 +319,8 @@ def test_the_second_decides_on_what_the_first_did(
 
             with points.disturbed(Disturbance(interfere)):
                 outcome = outcome_of(one, main)
+            if not came:  # it was refused before it came to that point
+                came.append(outcome_of(other, between))
             outcomes = (outcome, *came) if swapped else (*came, outcome)
             assert outcomes in race.allowed, f"{name}: {outcomes}"
     check(one)

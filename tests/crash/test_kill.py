@@ -49,7 +49,7 @@ def home(own_server: Settings) -> Iterator[tuple[EmbeddedServer, Database]]:
     operator = Circumstances(LocalOperator("tester", "iamledger_app"))
     ledger = Ledger(database, ACCOUNT, operator, master_key=lambda: writer.MASTER_KEY)
     ledger.execute(create_account, account=ACCOUNT, account_name="crash", email="root@crash.example")
-    for number in range(3 * writer.STEPS):
+    for number in range(2 * writer.STEPS):
         writer.run(database, ACCOUNT, f"before.{number}")
     yield embedded(own_server), database
     database.close()
@@ -149,7 +149,7 @@ def test_writers_are_killed(home: tuple[EmbeddedServer, Database], tmp_path: Pat
     for round_ in range(ROUNDS):
         names = [f"writer-{round_}-{n}" for n in range(WRITERS)]
         with writing(database, names, tmp_path) as writers:
-            await_answers(writers, chance.randint(1, 20))
+            await_answers(writers, chance.randint(1, 24))
             for process, _ in writers:
                 time.sleep(chance.uniform(0, 0.02))
                 process.kill()
@@ -319,10 +319,26 @@ def events_of(request_id: str) -> list[str]:
         1: ["AccessKeyCreated"],
         2: ["AccessKeyCreated", "AccessKeyRotated"],
         3: ["UserTagged"],
-        4: ["UserPathChanged", "UserRenamed"],
-        5: ["AccessKeyRevoked"],
-        6: ["AccessKeyRevoked" if ending else "AccessKeyDeactivated"],
-        7: ["UserDeleted" if ending else "AccessKeyCreated"],
+        4: ["GroupCreated", "PolicyCreated", "UserAddedToGroup", "GroupPolicyAttached"],
+        5: ["UserPolicyAttached"],
+        6: ["PolicyVersionCreated", "DefaultPolicyVersionSet"],
+        7: ["UserPolicyPut"],
+        8: ["UserPermissionsBoundaryPut"],
+        9: ["GroupPathChanged", "GroupRenamed"],
+        10: ["GroupCreated", "UserRemovedFromGroup", "UserAddedToGroup", "GroupPolicyDetached", "GroupDeleted"],
+        11: ["UserPathChanged", "UserRenamed"],
+        12: ["AccessKeyRevoked"],
+        13: ["AccessKeyRevoked" if ending else "AccessKeyDeactivated"],
+        14: [
+            "UserRemovedFromGroup",
+            "UserPolicyDetached",
+            "UserPolicyDeleted",
+            "UserPermissionsBoundaryDeleted",
+            "UserDeleted",
+        ]
+        if ending
+        else ["AccessKeyCreated"],
+        15: ["PolicyVersionDeleted", "PolicyDeleted", "GroupDeleted"] if ending else ["UserPolicyDeleted"],
     }[step]
 
 

@@ -190,15 +190,32 @@ def a_wish(random: Random, about: Sequence[Wish] = ()) -> Wish:
     return Wish(decision, args)
 
 
+def some_wishes(random: Random) -> list[Wish]:
+    """A command, or several to be run as one: a new user or policy with what it needs, or any, that may well be refused."""
+    kind = random.random()
+    if kind < 0.85:
+        return [a_wish(random)]
+    if kind < 0.9:
+        wishes = [a_wish(random)]
+        return wishes + [a_wish(random, wishes) for _ in range(random.randrange(1, 4))]
+    new = "user" if kind < 0.96 else "policy"
+    args = {"name": random.choice(NAMES)} if new == "user" else {"name": random.choice(ARNS), "document": DOCUMENTS[0]}
+    about = [
+        (wish, kinds) for wish, kinds, _ in WISHES if new in kinds and wish.startswith(("add", "att", "cre", "put"))
+    ]
+    wishes = [Wish(f"create_{new}", args)]
+    for decision, kinds in random.sample(about, random.randrange(1, 4)):
+        asked = {name: a_value(random, kind) for name, kind in kinds.items()}
+        wishes.append(Wish(decision, {**asked, new: args["name"]}))
+    return wishes
+
+
 def a_step(seed: int) -> Step:
     """A command, or several as one; now and then a dry one, or one whose connection drops."""
     random = Random(seed)
-    wishes = [a_wish(random)]
-    while random.random() < (0.15 if len(wishes) == 1 else 0.5):
-        wishes.append(a_wish(random, wishes[:1]))
     return Step(
         which=random.choice([0, 0, 0, 1]),
-        wishes=wishes,
+        wishes=some_wishes(random),
         side=random.choice([0, 1]),
         named=random.random() < 0.5,
         dry_run=random.random() < 0.1,
