@@ -1,25 +1,24 @@
 """The fixed mix of events: the made-up life of accounts, the same for the same seed.
 
-Each step picks an operation by its weight and a user or key to do it to; where the operation would be refused (a user who
-has keys is not deleted, one with two keys gets no third) another step is drawn. So every event could have come from a
-decision, and every projection gets rows.
+Each step picks an operation by its weight and a user, key, group or policy to do it to; where the operation would be refused
+(one with two keys gets no third, a policy in use is not deleted) another step is drawn. A user without keys is deleted
+together with what it is granted. So every event could have come from a decision, and every projection gets rows.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TypeVar
 
+from benchmarks.grants import PATHS, Grants, Member
 from iamledger.iam import access_key as keys
 from iamledger.iam import identifiers
 from iamledger.iam import user as users
 from iamledger.iam.account import AccountCreated
 from iamledger.iam.events import Event
-
-T = TypeVar("T")
 
 SEED = 20261124
 SERVICES = ("s3", "ec2", "dynamodb", "sqs", "sts", "lambda")
@@ -27,10 +26,8 @@ REGIONS = ("eu-central-1", "eu-west-1", "us-east-1", "ap-southeast-2")
 
 
 @dataclass(eq=False)
-class _User:
-    id: str
-    name: str
-    tags: list[tuple[str, str]]
+class _User(Member):
+    tags: list[tuple[str, str]] = field(default_factory=list)
     keys: list[_Key] = field(default_factory=list)
 
 
@@ -42,14 +39,16 @@ class _Key:
     superseded: bool = False
 
 
-class Life:
+class Life(Grants):
     """The events of one account, in order, without an end."""
 
     def __init__(self, account_id: str, seed: int = SEED) -> None:
+        super().__init__()
         self.account_id = account_id
         self.random = Random(f"{seed}/{account_id}")
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.number = 0
+        self.noted: deque[str] = deque(maxlen=5)  # steps of three minutes
         self.users: list[_User] = []
         self.keys: list[_Key] = []
 
@@ -63,39 +62,43 @@ class Life:
             yield from operation(self)
 
     def create_user(self) -> Iterator[Event]:
-        user = _User(identifiers.unique_id("AIDA", self.random.randbytes(11)), f"user-{self.number}", self._tags(0))
+        user = _User(identifiers.unique_id("AIDA", self.random.randbytes(11)), f"user-{self.number}")
+        user.tags = self._tags(0)
         self.users.append(user)
-        path = self.random.choice(("/", "/engineering/", "/engineering/storage/", "/finance/"))
+        self.members.append(user)
+        path = self.random.choice(PATHS)
         yield users.UserCreated(user_id=user.id, user_name=user.name, path=path, tags=user.tags)
 
     def rename_user(self) -> Iterator[Event]:
-        if user := self._pick(self.users):
+        if user := self.pick(self.users):
             old, user.name = user.name, f"user-{self.number}"
             yield users.UserRenamed(user_id=user.id, old_user_name=old, user_name=user.name)
 
     def move_user(self) -> Iterator[Event]:
-        if user := self._pick(self.users):
+        if user := self.pick(self.users):
             yield users.UserPathChanged(user_id=user.id, path=f"/team-{self.number}/")
 
     def tag_user(self) -> Iterator[Event]:
-        if user := self._pick(self.users):
+        if user := self.pick(self.users):
             user.tags = self._tags(1)
             yield users.UserTagged(user_id=user.id, tags=user.tags)
 
     def untag_user(self) -> Iterator[Event]:
-        user = self._pick(self.users)
+        user = self.pick(self.users)
         if user and user.tags:
             user.tags = user.tags[1:]
             yield users.UserUntagged(user_id=user.id, tags=user.tags)
 
     def delete_user(self) -> Iterator[Event]:
-        user = self._pick(self.users)
+        user = self.pick(self.users)
         if user and not user.keys:
+            yield from self.ungranted(user)
             self.users.remove(user)
+            self.members.remove(user)
             yield users.UserDeleted(user_id=user.id, user_name=user.name)
 
     def create_key(self) -> Iterator[Event]:
-        user = self._pick(self.users)
+        user = self.pick(self.users)
         if user and len(user.keys) < 2:
             key = _Key(identifiers.access_key_id(self.account_id, self.random.randbytes(11)), user)
             user.keys.append(key)
@@ -103,7 +106,7 @@ class Life:
             yield keys.AccessKeyCreated(access_key_id=key.id, user_id=user.id)
 
     def rotate_key(self) -> Iterator[Event]:
-        old = self._pick(self.keys)
+        old = self.pick(self.keys)
         if old and len(old.user.keys) == 1 and old.active and not old.superseded:
             new = _Key(identifiers.access_key_id(self.account_id, self.random.randbytes(11)), old.user)
             old.superseded = True
@@ -118,14 +121,14 @@ class Life:
             )
 
     def switch_key(self) -> Iterator[Event]:
-        key = self._pick(self.keys)
+        key = self.pick(self.keys)
         if key and not key.superseded:
             key.active = not key.active
             switched = keys.AccessKeyActivated if key.active else keys.AccessKeyDeactivated
             yield switched(access_key_id=key.id, user_id=key.user.id)
 
     def revoke_key(self) -> Iterator[Event]:
-        if key := self._pick(self.keys):
+        if key := self.pick(self.keys):
             key.user.keys.remove(key)
             self.keys.remove(key)
             reason = self.random.choice(list(keys.RevocationReason))
@@ -139,23 +142,24 @@ class Life:
             )
 
     def use_key(self) -> Iterator[Event]:
-        if key := self._pick(self.keys):
+        if key := self.pick(self.keys):
             service, region = self.random.choice(SERVICES), self.random.choice(REGIONS)
+            use = keys.use_of(key.id, service, region, self.now)
+            if use in self.noted:  # by its name a use is counted once in a quarter of an hour
+                return
+            self.noted.append(use)
             yield keys.AccessKeyUsed(
                 access_key_id=key.id,
                 user_id=key.user.id,
                 service_name=service,
                 region=region,
                 used_at=self.now,
-                use=keys.use_of(key.id, service, region, self.now),
+                use=use,
             )
 
     def _tags(self, fewest: int) -> list[tuple[str, str]]:
         names = ("team", "cost-center", "environment")[: self.random.randint(fewest, 3)]
         return [(name, f"{name}-{self.random.randrange(40)}") for name in names]
-
-    def _pick(self, among: list[T]) -> T | None:
-        return self.random.choice(among) if among else None
 
 
 WEIGHTS: Mapping[Callable[[Life], Iterator[Event]], int] = {
@@ -170,5 +174,24 @@ WEIGHTS: Mapping[Callable[[Life], Iterator[Event]], int] = {
     Life.switch_key: 8,
     Life.revoke_key: 14,
     Life.use_key: 34,
+    Life.create_group: 2,
+    Life.rename_group: 1,
+    Life.move_group: 1,
+    Life.delete_group: 1,
+    Life.join_group: 12,
+    Life.leave_group: 4,
+    Life.change_group: 3,
+    Life.create_policy: 3,
+    Life.import_policy: 1,
+    Life.create_version: 3,
+    Life.set_default_version: 2,
+    Life.delete_version: 2,
+    Life.delete_policy: 2,
+    Life.attach: 9,
+    Life.detach: 6,
+    Life.put_inline: 5,
+    Life.delete_inline: 3,
+    Life.put_boundary: 3,
+    Life.delete_boundary: 3,
 }
 """How often each operation is drawn. Some are drawn in vain; what came of it is printed with the results."""

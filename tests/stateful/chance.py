@@ -148,14 +148,27 @@ WISHES: list[tuple[str, dict[str, str], dict[str, str]]] = [  # what is always a
     ("put_group_policy", {"group": "group", "policy_name": "inline name", "document": "document"}, {}),
     ("delete_user_policy", {"user": "user", "policy_name": "inline name"}, {}),
     ("delete_group_policy", {"group": "group", "policy_name": "inline name"}, {}),
+    # Commands that undo something, of which the things are mostly a pair: the kinds of a pair get the same place.
+    ("remove_user_from_group", {"user": "member", "group": "member's group"}, {}),
+    ("move_user", {"user": "member", "source": "member's group", "target": "group"}, {}),
+    ("detach_user_policy", {"user": "holder", "policy": "holder's policy"}, {}),
+    ("detach_group_policy", {"group": "holding group", "policy": "holding group's policy"}, {}),
+    ("delete_user_policy", {"user": "writer", "policy_name": "writer's policy"}, {}),
+    ("delete_group_policy", {"group": "written group", "policy_name": "written group's policy"}, {}),
+    ("set_default_policy_version", {"policy": "versioned", "version_id": "its version"}, {}),
+    ("delete_policy_version", {"policy": "versioned", "version_id": "its version"}, {}),
+    ("delete_policy", {"policy": "unused policy"}, {}),
+    ("activate_access_key", {"key": "inactive key"}, {}),
 ]
 _THINGS = ("user", "key", "group", "source", "target", "policy", "version_id")
 
 
-def a_value(random: Random, kind: str) -> Any:
+def a_value(random: Random, kind: str, pair: int = 0) -> Any:
     """A value of a kind, mostly a valid one."""
     place = random.randrange(1000)
     match kind:
+        case _ if kind in PAIRED:
+            return Reference(kind, pair)
         case "user" | "group":
             among = random.choice([kind, kind, kind, kind.upper(), ""])
             return Reference(among, place) if among else a_value(random, {"user": "name", "group": "group name"}[kind])
@@ -182,7 +195,8 @@ def a_wish(random: Random, about: Sequence[Wish] = ()) -> Wish:
     """Any command, with any arguments; mostly about the same things as others."""
     decision, always, sometimes = random.choice(WISHES)
     asked = {**always, **{name: kind for name, kind in sometimes.items() if random.random() < 0.5}}
-    args = {name: a_value(random, kind) for name, kind in asked.items()}
+    pair = random.randrange(1000)
+    args = {name: a_value(random, kind, pair) for name, kind in asked.items()}
     for other in about:
         args |= {
             name: other.args[name] for name in _THINGS if name in args and name in other.args and random.random() < 0.7
@@ -237,6 +251,28 @@ def a_disturbed_step(seed: int) -> Step:
     return replace(step, interferences=interferences)
 
 
+def pairs(state: State) -> dict[str, list[str]]:
+    """Things that are there and what belongs to them, side by side."""
+    users, groups, policies = (state.get(kind, {}) for kind in ("users", "groups", "policies"))
+    members = [(users[u]["name"], groups[g]["name"]) for u, g in state.get("memberships", ())]
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {("member", "member's group"): members}
+    for whose, kind, things in (("holder", "writer", users), ("holding group", "written group", groups)):
+        held = [(things[of]["name"], policies[p]["arn"]) for of, p in state.get("attached", ()) if of in things]
+        written = [(things[of]["name"], name) for of, name in state.get("inline", ()) if of in things]
+        found[whose, f"{whose}'s policy"], found[kind, f"{kind}'s policy"] = held, written
+    versions = [(policies[policy]["arn"], version) for policy, version in state.get("versions", ())]
+    found["versioned", "its version"] = versions
+    used = {policy for _, policy in state.get("attached", ())}
+    arns = [(policy["arn"], "") for id_, policy in policies.items() if id_ not in used]
+    found["unused policy", ""] = arns
+    inactive = [(key, "") for key, held in state.get("keys", {}).items() if not held["active"]]
+    found["inactive key", ""] = inactive
+    return {kind: [pair[n] for pair in of] for kinds, of in found.items() for n, kind in enumerate(kinds) if kind}
+
+
+PAIRED = frozenset(pairs({}))
+
+
 def resolved(wish: Wish, account_id: str, state: State, other: State) -> dict[str, Any]:
     """The arguments of a command, with names and ids for references; an account is the one that is asked."""
     args = dict(wish.args)
@@ -258,9 +294,11 @@ def resolved(wish: Wish, account_id: str, state: State, other: State) -> dict[st
         "unknown key": ["AKIA" + "Z" * 16],
         "malformed key": ["short", "much too short!!", ""],
     }
+    instead = {"user": "user", "group": "group", "policy": "policy", "key": "key", "source": "group"}
+    found = pairs(state)
     for name, value in args.items():
         if isinstance(value, Reference):
-            among = known[value.among]
+            among = found.get(value.among) or known.get(value.among) or known.get(instead.get(name, "")) or ["v1"]
             args[name] = among[value.place % len(among)]
         elif isinstance(value, str):
             args[name] = value.replace("{account}", account_id)
