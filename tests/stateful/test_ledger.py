@@ -103,12 +103,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 first = [Wish("create_user", {"name": name}), Wish("create_access_key", {"user": name})]
                 self.perform(Step(which, [*first, Wish("add_user_to_group", {"user": name, "group": "ops"})]))
 
-    @rule(steps=some.lists(SEED.map(a_step), min_size=2, max_size=10))
+    @rule(steps=some.lists(SEED.map(a_step), min_size=5, max_size=25))
     def commands(self, steps: list[Step]) -> None:
         for step in steps:
             self.perform(step)
 
-    @rule(steps=some.lists(SEED.map(a_disturbed_step), min_size=2, max_size=6))
+    @rule(steps=some.lists(SEED.map(a_disturbed_step), min_size=3, max_size=10))
     def commands_disturbed(self, steps: list[Step]) -> None:
         for step in steps:
             self.perform(step)
@@ -443,9 +443,9 @@ def test_the_model_knows_every_decision() -> None:
 
 
 def test_a_few_random_histories(world: World) -> None:
-    _run(world, 8)
+    _run(world, 5)
 
 
 @pytest.mark.slow
 def test_many_random_histories(world: World) -> None:
-    _run(world, 40)
+    _run(world, 30)
