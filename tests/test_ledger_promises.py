@@ -679,3 +679,28 @@ class TestReads:
             ]
         )
         assert conditions == [set().union(*asked)]
+
+
+OPENING = Command(create_account, {"account": ACCOUNT, "account_name": "acme", "email": "root@acme.example"})
+ALICE = [Command(create_user, {"name": "alice"}), Command(create_access_key, {"user": "alice"})]
+
+
+def test_a_batch_can_open_a_ledger_and_issue_a_secret(database: store.Database) -> None:
+    outcome = new_ledger(database).execute_all([OPENING, *ALICE])
+    ((key_id, secret),) = outcome.secrets.items()
+    assert secret_as_stored(new_ledger(database), key_id) == secret
+
+
+def test_a_ledger_begins_with_its_account_also_in_a_batch(database: store.Database) -> None:
+    with pytest.raises(Refusal) as refused:
+        new_ledger(database).execute_all([*ALICE, OPENING])
+    assert refused.value.code == "NoSuchEntity"
+    with pytest.raises(store.NoLedger):
+        store.head(database.connection, ACCOUNT)
+
+
+def test_a_batch_of_which_one_is_refused_does_nothing(ledger: Ledger) -> None:
+    with pytest.raises(Refusal, match="alice already exists"):
+        ledger.execute_all([*ALICE, Command(create_user, {"name": "bob"}), ALICE[0]])
+    assert store.head(ledger.database.connection, ACCOUNT).position == 1
+    assert ledger.database.connection.execute("SELECT count(*) FROM iamledger.secrets").fetchone() == (0,)

@@ -207,7 +207,7 @@ class Ledger:
             count.learn(decided)
             events += decided
             progress(done)
-        opens = any(event.opens_ledger for event in events)
+        opens = bool(events) and events[0].opens_ledger
         if start.head is None and not opens:
             raise NoSuchEntity(f"The account with id {self.account_id} cannot be found.")
         if dry_run or not events:
