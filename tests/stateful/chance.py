@@ -57,9 +57,10 @@ def a_document(*actions: str, indent: int | None = None) -> str:
 
 
 NAMES = ["alice", "Alice", "bob", "BOB", "carol", "dave", "e@x.org"]
-GROUPS = ["admins", "Admins", "ops", "alice", "x" * 128]
+GROUPS = ["admins", "Admins", "ops", "dev", "alice", "x" * 128]
 _ARN = "arn:aws:iam::{account}:policy"
 ARNS = [f"{_ARN}/Read", f"{_ARN}/read", f"{_ARN}/eng/READ", f"{_ARN}/Write", f"{_ARN}/eng/db/Write", f"{_ARN}/Admin"]
+FIRST_ARNS = [ARNS[0], ARNS[3], ARNS[5]]
 AWS_ARNS = [
     "arn:aws:iam::aws:policy/Read",
     "arn:aws:iam::aws:policy/job-function/read",

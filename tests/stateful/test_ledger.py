@@ -45,7 +45,7 @@ from iamledger.replay import replay
 from iamledger.store import Database
 from iamledger_projections import projections
 from stateful import readers
-from stateful.chance import ARNS, DOCUMENTS, NAMES, Step, Wish, a_disturbed_step, a_step, resolved
+from stateful.chance import DOCUMENTS, FIRST_ARNS, NAMES, Step, Wish, a_disturbed_step, a_step, resolved
 from stateful.model import COMMANDS, Args, Asked, Expected, Model, Recorded
 from stateful.terms import SMALL
 
@@ -97,8 +97,10 @@ class LedgerMachine(RuleBasedStateMachine):
         created = Wish("create_account", {"account_name": "acme", "email": "root@acme.example"})
         for which in (0, 1) if both else (0,):
             self.perform(Step(which, [created]))
-            self.perform(Step(which, [Wish("create_group", {"name": "ops"})]))
-            self.perform(Step(which, [Wish("create_policy", {"name": ARNS[0], "document": DOCUMENTS[0]})]))
+            self.perform(Step(which, [Wish("create_group", {"name": name}) for name in ("ops", "admins", "dev")]))
+            self.perform(
+                Step(which, [Wish("create_policy", {"name": arn, "document": DOCUMENTS[0]}) for arn in FIRST_ARNS])
+            )
             for name in users:
                 first = [Wish("create_user", {"name": name}), Wish("create_access_key", {"user": name})]
                 self.perform(Step(which, [*first, Wish("add_user_to_group", {"user": name, "group": "ops"})]))
