@@ -103,7 +103,8 @@ class LedgerMachine(RuleBasedStateMachine):
             )
             for name in users:
                 first = [Wish("create_user", {"name": name}), Wish("create_access_key", {"user": name})]
-                self.perform(Step(which, [*first, Wish("add_user_to_group", {"user": name, "group": "ops"})]))
+                groups = [Wish("add_user_to_group", {"user": name, "group": group}) for group in ("ops", "admins")]
+                self.perform(Step(which, [*first, *groups]))
 
     @rule(steps=some.lists(SEED.map(a_step), min_size=5, max_size=25))
     def commands(self, steps: list[Step]) -> None:
@@ -445,9 +446,9 @@ def test_the_model_knows_every_decision() -> None:
 
 
 def test_a_few_random_histories(world: World) -> None:
-    _run(world, 5)
+    _run(world, 6)
 
 
 @pytest.mark.slow
 def test_many_random_histories(world: World) -> None:
-    _run(world, 30)
+    _run(world, 60)
