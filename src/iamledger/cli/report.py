@@ -110,7 +110,7 @@ def access_keys(
         _tell(at, "AccessKeys", rows, view, COLUMNS)
 
 
-@app.command(epilog="Example: iamledger report credentials --output csv > credentials.csv")
+@app.command(epilog="Example: iamledger report credentials --as-of 2026-11-24 --output csv")
 @reading()
 def credentials(at: Reading) -> None:
     """IAM's credential report, in its columns.
