@@ -215,3 +215,17 @@ def test_hostile_names(ledger: Ledger, connection: Connection) -> None:
         (row,) = access_review(seen, name, name, name)
     assert (row["UserName"], row["GroupName"], row["PolicyName"]) == (name, name, name)
     assert row["Reason"] == row["AddedToGroupReason"] == hostile
+
+
+def test_what_is_not_there_is_told_if_somebody_has_it(ledger: Ledger, connection: Connection) -> None:
+    """The product lets this not be. If it is so all the same, a review must not hide it."""
+    from iamledger.store import Context, NewEvent, Request, append
+
+    (created,) = ledger.execute(user.create_user, name="alice").events
+    ids = {"user_id": created.user_id, "group_id": "AGPANOTHERE", "policy_id": "ANPANOTHERE"}  # type: ignore[attr-defined]
+    types = ("UserPolicyAttached", "UserAddedToGroup", "GroupPolicyAttached", "UserPermissionsBoundaryPut")
+    append(connection, ACCOUNT, [NewEvent(type_, ids) for type_ in types], context=Context(), request=Request("r", ""))
+    with view(connection) as seen:
+        rows = access_review(seen)
+    told = [(row["PolicyName"], row["GroupName"], row["PermissionsBoundary"]) for row in rows]
+    assert told == [("ANPANOTHERE", None, "ANPANOTHERE"), ("ANPANOTHERE", "AGPANOTHERE", "ANPANOTHERE")]

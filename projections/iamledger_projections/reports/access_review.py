@@ -1,7 +1,8 @@
 """Who has which policy, how they got it, who granted it, when and why: what is looked at in an access review.
 
-Users, policies and memberships are read as three sets, in order, and put together here: what a group has is told for each
-of its members, so the answer is many times larger than what it is made of.
+Each read model is read once, as one set, and they are put together here: what a group has is told for each of its members,
+so the answer is many times what it is made of. And no join can get a plan that loops over large sets, which happens where
+the database has no statistics yet.
 """
 
 from __future__ import annotations
@@ -61,100 +62,128 @@ def access_review(
     """
     user = get_user(view, user_name)["UserId"] if user_name is not None else None
     group = get_group(view, group_name)["GroupId"] if group_name is not None else None
-    if policy is not None and not _exists(view, policy):
-        raise NoSuchEntity(f"Policy {policy} was not found.")
-    groups = _by(_memberships(view, user, group), "user_id")
+    managed = _managed_policies(view)
+    groups = _memberships(view, user, group)
     principals = None
     if user is not None:
-        principals = [user, *(membership["group_id"] for membership in groups[user])]
+        principals = [user, *(group_id for group_id, _ in groups[user])]
     elif group is not None:
         principals = [group]
-    policies = _by(_policies(view, policy, principals), "principal_id")
+    policies = _policies(view, managed, policy, principals)
     rows: list[Row] = []
-    for one in _users(view, user):
+    for one in _users(view, managed, user):
         before = len(rows)
-        ways = [
-            (membership["group_id"], {name: membership[name] for name in _GROUP})
-            for membership in groups[one["UserId"]]
-        ]
-        if group is None:
-            ways.insert(0, (one["UserId"], _NO_GROUP))
+        ways = groups[one["UserId"]] if group is not None else [(one["UserId"], _NO_GROUP), *groups[one["UserId"]]]
         for principal, way in ways:
             rows += [{**one, **held, **way} for held in policies[principal]]
-        if len(rows) == before and policy is None and ways:
+        if len(rows) == before and ways and policy is None:
             rows.append({**one, **_NO_POLICY, **ways[0][1]})
     return rows
 
 
-def _users(view: View, user: str | None) -> list[Row]:
-    return view.rows(
+def _managed_policies(view: View) -> dict[str, Row]:
+    """Managed policies by their ids."""
+    rows = view.rows(
         """
-        SELECT u.user_name AS "UserName", u.user_id AS "UserId", p.arn AS "PermissionsBoundary",
-               b.put_position AS "PermissionsBoundaryPosition"
-          FROM {users} u
-          LEFT JOIN {permissions_boundaries} b USING (user_id)
-          LEFT JOIN {managed_policies} p USING (policy_id)
-         WHERE %(user)s::text IS NULL OR u.user_id = %(user)s
-         ORDER BY lower(u.user_name) COLLATE "C"
+        SELECT p.policy_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn"
+          FROM {managed_policies} p
+        """
+    )
+    return {row.pop("policy_id"): row for row in rows}
+
+
+def _users(view: View, managed: dict[str, Row], user: str | None) -> list[Row]:
+    """Users with their permissions boundaries, by name."""
+    boundaries = view.rows(
+        """
+        SELECT b.user_id, b.policy_id, b.put_position FROM {permissions_boundaries} b
+         WHERE %(user)s::text IS NULL OR b.user_id = %(user)s
         """,
         user=user,
     )
-
-
-def _memberships(view: View, user: str | None, group: str | None) -> list[Row]:
-    return view.rows(
+    bounds = {
+        b["user_id"]: (managed.get(b["policy_id"], _unknown(b["policy_id"]))["PolicyArn"], b["put_position"])
+        for b in boundaries
+    }
+    rows = view.rows(
         """
-        SELECT m.user_id, m.group_id, g.group_name AS "GroupName", m.added_at AS "AddedToGroupDate",
-               m.added_by AS "AddedToGroupBy", m.added_position AS "AddedToGroupPosition",
-               m.reason AS "AddedToGroupReason", m.ticket AS "AddedToGroupTicket"
-          FROM {memberships} m JOIN {groups} g USING (group_id)
+        SELECT u.user_name AS "UserName", u.user_id AS "UserId" FROM {users} u
+         WHERE %(user)s::text IS NULL OR u.user_id = %(user)s ORDER BY lower(u.user_name) COLLATE "C"
+        """,
+        user=user,
+    )
+    return [dict(zip(_USER, (*row.values(), *bounds.get(row["UserId"], (None, None))), strict=True)) for row in rows]
+
+
+def _memberships(view: View, user: str | None, group: str | None) -> dict[str, list[tuple[str, Row]]]:
+    """By user: the groups, by name, and how the user came into them."""
+    names = {row["group_id"]: row["group_name"] for row in view.rows("SELECT g.group_id, g.group_name FROM {groups} g")}
+    rows = view.rows(
+        """
+        SELECT m.user_id, m.group_id, m.added_at, m.added_by, m.added_position, m.reason, m.ticket FROM {memberships} m
          WHERE (%(user)s::text IS NULL OR m.user_id = %(user)s) AND (%(group)s::text IS NULL OR m.group_id = %(group)s)
-         ORDER BY lower(g.group_name) COLLATE "C"
         """,
         user=user,
         group=group,
     )
+    rows.sort(key=lambda row: str(names.get(row["group_id"], row["group_id"])).lower())
+    found: dict[str, list[tuple[str, Row]]] = defaultdict(list)
+    for row in rows:
+        user_id, group_id, *how = row.values()
+        found[user_id].append((group_id, dict(zip(_GROUP, (names.get(group_id, group_id), *how), strict=True))))
+    return found
 
 
-def _policies(view: View, policy: str | None, principals: Sequence[str] | None) -> list[Row]:
-    """The policies of users and groups: of these, or of all."""
-    return view.rows(
+def _policies(
+    view: View, managed: dict[str, Row], policy: str | None, principals: Sequence[str] | None
+) -> dict[str, list[Row]]:
+    """By user or group, of these or of all: the policies, by name, and who granted them. Raises NoSuchEntity."""
+    wanted = [
+        id_
+        for id_, one in managed.items()
+        if policy is None or policy == one["PolicyArn"] or policy.lower() == one["PolicyName"].lower()
+    ]
+    attached = view.rows(
         """
-        SELECT * FROM (
-            SELECT a.principal_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn",
-                   a.attached_at AS "GrantedDate", a.attached_by AS "GrantedBy", a.attached_position AS "GrantedPosition",
-                   a.reason AS "Reason", a.ticket AS "Ticket"
-              FROM {attached_policies} a JOIN {managed_policies} p USING (policy_id)
-             WHERE (%(policy)s::text IS NULL OR p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s))
-               AND (%(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s))
-             UNION ALL
-            SELECT i.principal_id, i.policy_name, 'Inline', NULL, i.put_at, i.put_by, i.put_position, i.reason, i.ticket
-              FROM {inline_policies} i
-             WHERE (%(policy)s::text IS NULL OR i.policy_name = %(policy)s)
-               AND (%(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s))) AS held
-         ORDER BY lower("PolicyName") COLLATE "C", "PolicyType", "PolicyName" COLLATE "C", "PolicyArn" COLLATE "C"
+        SELECT a.principal_id, a.policy_id, a.attached_at AS "GrantedDate", a.attached_by AS "GrantedBy",
+               a.attached_position AS "GrantedPosition", a.reason AS "Reason", a.ticket AS "Ticket"
+          FROM {attached_policies} a
+         WHERE (%(wanted)s::text[] IS NULL OR a.policy_id = ANY(%(wanted)s))
+           AND (%(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s))
+        """,
+        wanted=None if policy is None else wanted,
+        principals=principals,
+    )
+    inline = view.rows(
+        """
+        SELECT i.principal_id, i.policy_name AS "PolicyName", 'Inline' AS "PolicyType", NULL AS "PolicyArn",
+               i.put_at AS "GrantedDate", i.put_by AS "GrantedBy", i.put_position AS "GrantedPosition",
+               i.reason AS "Reason", i.ticket AS "Ticket"
+          FROM {inline_policies} i
+         WHERE (%(policy)s::text IS NULL OR i.policy_name = %(policy)s)
+           AND (%(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s))
         """,
         policy=policy,
         principals=principals,
     )
-
-
-def _by(rows: list[Row], key: str) -> dict[str, list[Row]]:
-    """Rows by a column, which is taken out of them; in their order."""
+    if policy is not None and not wanted and not inline and not _inline_exists(view, policy):
+        raise NoSuchEntity(f"Policy {policy} was not found.")
     found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row.pop(key)].append(row)
+    for row in inline:
+        found[row.pop("principal_id")].append(row)
+    for row in attached:
+        id_ = row.pop("policy_id")
+        found[row.pop("principal_id")].append({**managed.get(id_, _unknown(id_)), **row})
+    for held in found.values():
+        held.sort(key=lambda row: (row["PolicyName"].lower(), row["PolicyType"], row["PolicyName"], row["PolicyArn"]))
     return found
 
 
-def _exists(view: View, policy: str) -> bool:
-    """Is there such a policy, whoever has it?"""
-    (found,) = view.rows(
-        """
-        SELECT EXISTS (SELECT FROM {managed_policies} p
-                        WHERE p.arn = %(policy)s OR lower(p.policy_name) = lower(%(policy)s))
-            OR EXISTS (SELECT FROM {inline_policies} i WHERE i.policy_name = %(policy)s) AS exists
-        """,
-        policy=policy,
-    )
-    return bool(found["exists"])
+def _unknown(policy_id: str) -> Row:
+    """A policy that is not there, which the product lets nobody have. If somebody has one, it is told all the same."""
+    return {"PolicyName": policy_id, "PolicyType": "Managed", "PolicyArn": policy_id}
+
+
+def _inline_exists(view: View, policy: str) -> bool:
+    """Has anybody an inline policy of that name?"""
+    return view.rows("SELECT FROM {inline_policies} i WHERE i.policy_name = %(policy)s LIMIT 1", policy=policy) != []
