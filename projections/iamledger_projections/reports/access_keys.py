@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iamledger_projections.reports.names import last_names
+
 if TYPE_CHECKING:
     from iamledger.engine.view import Row, View
 
@@ -33,10 +35,11 @@ def review_access_keys(
     A key that was never used counts as unused since its creation. A superseded key whose grace has ended is Expired, and due
     to be revoked. `IdleDays` are the days since the last use. The owner has its last name even if it should be gone.
     """
-    return view.rows(
+    names = last_names(view)
+    rows = view.rows(
         """
         SELECT * FROM (
-            SELECT coalesce(u.name, k.user_id) AS "UserName", k.user_id AS "UserId", k.access_key_id AS "AccessKeyId",
+            SELECT NULL AS "UserName", k.user_id AS "UserId", k.access_key_id AS "AccessKeyId",
                    CASE WHEN k.usable_until <= %(time)s THEN 'Expired' ELSE k.status END AS "Status",
                    k.create_date AS "CreateDate", extract(day FROM %(time)s - k.create_date)::integer AS "AgeDays",
                    l.used_at AS "LastUsedDate",
@@ -45,8 +48,7 @@ def review_access_keys(
                    k.superseded_by AS "SupersededBy", k.usable_until AS "UsableUntil",
                    coalesce(k.usable_until <= %(time)s, false) AS "Due"
               FROM {access_keys} k
-              LEFT JOIN {access_key_uses} l USING (access_key_id)
-              LEFT JOIN {principal_names} u ON u.id = k.user_id) AS told
+              LEFT JOIN {access_key_uses} l USING (access_key_id)) AS told
          WHERE (%(older)s::integer IS NULL OR "AgeDays" >= %(older)s)
            AND (%(unused)s::integer IS NULL OR "IdleDays" >= %(unused)s)
            AND ("Due" OR NOT %(due)s)
@@ -56,3 +58,6 @@ def review_access_keys(
         unused=unused_for,
         due=due,
     )
+    for row in rows:
+        row["UserName"] = names.get(row["UserId"], row["UserId"])
+    return rows

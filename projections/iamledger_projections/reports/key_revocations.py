@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iamledger_projections.reports.names import last_names
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -30,14 +32,14 @@ def list_revocations(view: View, since: datetime | None = None, until: datetime 
 
     The owner, also one who is gone, has the last name that it had until then.
     """
-    return view.rows(
+    names = last_names(view)
+    rows = view.rows(
         """
         SELECT r.revoked_at AS "RevokedDate", r.since AS "Position", r.access_key_id AS "AccessKeyId",
-               coalesce(u.name, r.user_id) AS "UserName", r.user_id AS "UserId",
+               NULL AS "UserName", r.user_id AS "UserId",
                r.revocation_reason AS "RevocationReason", r.suspected_since AS "SuspectedSince", r.note AS "Note",
                r.revoked_by AS "RevokedBy", r.reason AS "Reason", r.ticket AS "Ticket"
           FROM {access_key_revocations} r
-          LEFT JOIN {principal_names} u ON u.id = r.user_id
          WHERE (%(since)s::timestamptz IS NULL OR r.revoked_at >= %(since)s)
            AND (%(until)s::timestamptz IS NULL OR r.revoked_at <= %(until)s)
          ORDER BY r.since DESC
@@ -45,3 +47,6 @@ def list_revocations(view: View, since: datetime | None = None, until: datetime 
         since=since,
         until=until,
     )
+    for row in rows:
+        row["UserName"] = names.get(row["UserId"], row["UserId"])
+    return rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iamledger_projections.reports.names import last_names
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -36,14 +38,13 @@ def membership_changes(
 
     Users and groups, also those that are gone, have the last name that they had until the view's moment.
     """
-    return view.rows(
+    names = last_names(view)
+    rows = view.rows(
         """
         SELECT m.changed_at AS "Date", m.since AS "Position", m.change AS "Change",
-               u.name AS "UserName", m.user_id AS "UserId", g.name AS "GroupName", m.group_id AS "GroupId",
+               NULL AS "UserName", m.user_id AS "UserId", NULL AS "GroupName", m.group_id AS "GroupId",
                m.changed_by AS "By", m.reason AS "Reason", m.ticket AS "Ticket"
           FROM {membership_changes} m
-          LEFT JOIN {principal_names} u ON u.id = m.user_id
-          LEFT JOIN {principal_names} g ON g.id = m.group_id
          WHERE (%(users)s::text[] IS NULL OR m.user_id = ANY(%(users)s))
            AND (%(groups)s::text[] IS NULL OR m.group_id = ANY(%(groups)s))
            AND (%(since)s::timestamptz IS NULL OR m.changed_at >= %(since)s)
@@ -55,3 +56,7 @@ def membership_changes(
         since=since,
         until=until,
     )
+    for row in rows:
+        row["UserName"] = names.get(row["UserId"], row["UserId"])
+        row["GroupName"] = names.get(row["GroupId"], row["GroupId"])
+    return rows
