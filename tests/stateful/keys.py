@@ -134,7 +134,8 @@ def revocations_seen(state: State) -> list[Fields]:
         {
             "RevokedDate": revoked["revoked"],
             "AccessKeyId": id_,
-            "UserName": state["users"].get(revoked["user_id"], {"name": revoked["user_id"]})["name"],
+            "UserName": _last_name(state, revoked["user_id"]),
+            "UserId": revoked["user_id"],
             "RevocationReason": revoked["reason"],
             "SuspectedSince": revoked["suspected_since"],
             "Note": revoked["note"],
@@ -142,6 +143,11 @@ def revocations_seen(state: State) -> list[Fields]:
         for id_, revoked in state["revocations"].items()
     ]
     return sorted(seen, key=lambda row: row["RevokedDate"], reverse=True)
+
+
+def _last_name(state: State, user_id: str) -> str:
+    """Of a user, also of one who is gone."""
+    return str(state["users"][user_id]["name"] if user_id in state["users"] else state["gone"][user_id])
 
 
 # What must come of a command

@@ -10,7 +10,6 @@ import pytest
 from conftest import OPERATOR
 from iamledger.engine.view import View
 from iamledger.iam.refusals import NoSuchEntity
-from iamledger_projections.access_key_revocations import list_revocations
 from iamledger_projections.access_keys import get_access_key, list_access_keys
 from iamledger_projections.accounts import get_account
 from iamledger_projections.attached_policies import list_entities_for_policy
@@ -19,6 +18,7 @@ from iamledger_projections.inline_policies import get_inline_policy
 from iamledger_projections.managed_policies import get_policy, list_policies
 from iamledger_projections.permissions_boundaries import boundary_of
 from iamledger_projections.policy_versions import get_version, list_versions
+from iamledger_projections.reports.key_revocations import list_revocations
 from iamledger_projections.reports.whole import whole_group, whole_policy, whole_user
 from iamledger_projections.users import get_user, list_users
 from stateful.grants import attached_seen, boundary_seen, entities_seen, inline_of, inline_seen
@@ -78,6 +78,7 @@ def _compare_revocations(view: View, state: State) -> None:
     revoked = _without_actors(list_revocations(view))
     for row in revoked:
         assert (row.pop("Reason"), row.pop("Ticket")) == (REASON, None)
+        assert row.pop("Position") > 0
     assert revoked == revocations_seen(state)
 
 

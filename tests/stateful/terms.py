@@ -60,6 +60,7 @@ def nothing(quotas: Mapping[str, int]) -> State:
         "uses": {},
         "noted": set(),
         "revocations": {},
+        "gone": {},
         "groups": {},
         "memberships": {},  # by user and group
         "policies": {},

@@ -61,6 +61,7 @@ def _user_deleted(state: State, data: Fields, _at: datetime) -> None:
     assert not owns(state, data["user_id"]), "the user had something left"
     assert data["user_id"] not in state["boundaries"], "the user's boundary did not end"
     assert state["users"].pop(data["user_id"])["name"] == data["user_name"]
+    state["gone"][data["user_id"]] = data["user_name"]
 
 
 def owns(state: State, user_id: str) -> bool:
