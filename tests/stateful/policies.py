@@ -243,11 +243,13 @@ def _check_version(state: State, policy_id: str, version_id: str) -> None:
     require((policy_id, version_id) in state["versions"], "NoSuchEntity")
 
 
-def _delete_policy(state: State, _now: datetime, policy: str) -> Told:
+def _delete_policy(state: State, _now: datetime, policy: str, with_versions: bool = False) -> Told:
     policy_id, held = _the_customers(state, policy)
     require(not in_use(state, policy_id), "DeleteConflict")
-    require(len(versions_of(state, policy_id)) == 1, "DeleteConflict")
-    return [("PolicyDeleted", {"policy_id": policy_id, "arn": policy, "version_id": held["default"]})]
+    others = [version for version in versions_of(state, policy_id) if version != held["default"]]
+    require(not others or with_versions, "DeleteConflict")
+    gone: Told = [("PolicyVersionDeleted", {"policy_id": policy_id, "version_id": version}) for version in others]
+    return [*gone, ("PolicyDeleted", {"policy_id": policy_id, "arn": policy, "version_id": held["default"]})]
 
 
 def _import_managed_policy(
@@ -264,6 +266,16 @@ def _update_managed_policy(state: State, _now: datetime, policy: str, document: 
     policy_id, held = with_arn(state, policy)
     require(policy.startswith(AWS), "InvalidInput")
     check_document(document)
+    return _replaced(state, policy_id, held, document)
+
+
+def _replace_policy_document(state: State, _now: datetime, policy: str, document: str) -> Told:
+    policy_id, held = _the_customers(state, policy)
+    _check_customers(state, document)
+    return _replaced(state, policy_id, held, document)
+
+
+def _replaced(state: State, policy_id: str, held: Fields, document: str) -> Told:
     versions = versions_of(state, policy_id)
     if versions[held["default"]]["document"] == document:
         return []
@@ -289,4 +301,5 @@ COMMANDS: Mapping[str, Command] = {
     "delete_policy": Command(_delete_policy, _POLICY),
     "import_managed_policy": Command(_import_managed_policy, _NAME),
     "update_managed_policy": Command(_update_managed_policy, _POLICY),
+    "replace_policy_document": Command(_replace_policy_document, _POLICY),
 }

@@ -55,7 +55,7 @@ DECISIONS = {
     name: decision
     for noun in NOUNS
     for name, decision in vars(noun).items()
-    if isfunction(decision) and decision.__annotations__.get("return") == "Iterator[Event]"
+    if isfunction(decision) and name[0] != "_" and decision.__annotations__.get("return") == "Iterator[Event]"
 }
 
 SEED = some.integers(0, 2**64 - 1)
