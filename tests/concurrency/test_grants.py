@@ -49,7 +49,7 @@ def arn(name: str) -> str:
 
 def document(size: int = 100) -> str:
     """A policy whose text has so many characters, and white space besides."""
-    statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::"}
+    statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b"}
     bare = len(json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":")))
     statement["Resource"] += "x" * (size - bare)
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=4)
