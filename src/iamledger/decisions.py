@@ -160,7 +160,8 @@ def bind(decision: Decision, account_id: str, arguments: Mapping[str, Any]) -> B
             parameter.noun.check_reference(reference)
             (_naming(parameter.noun) or parameter.noun).check_reference(reference)
             nouns[name], references[name] = parameter.noun, reference
-    inspect.signature(decision).bind_partial(**wishes)
+    for name in wishes.keys() - {parameter.name for parameter in parameters(decision)}:
+        raise TypeError(f"{decision.__name__} got an unexpected keyword argument '{name}'")
     return Bound(account_id, decision, wishes, references, nouns, many, ids)
 
 

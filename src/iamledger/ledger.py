@@ -12,7 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -28,7 +28,7 @@ from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, from_stored
 from iamledger.iam.nouns import CountOf
 from iamledger.iam.quotas import Quotas
-from iamledger.iam.refusals import EntityAlreadyExists, IdempotentParameterMismatch, NoSuchEntity
+from iamledger.iam.refusals import EntityAlreadyExists, IdempotentParameterMismatch, NoSuchEntity, Refusal
 from iamledger.past import Past
 from iamledger.read_models import all_projections
 from iamledger.sealing import DataKey, MasterKey
@@ -148,12 +148,15 @@ class Ledger:
     ) -> Outcome:
         """Decide several commands, each seeing what those before it yield, and append all of it at once, or nothing.
 
-        With `at`, only while the ledger's head is at that position. Raises as `execute` does, and `Moved`; what a refusal
-        says is of the first command that was refused.
+        With `at`, only while the ledger's head is at that position. Raises as `execute` does, and `Moved`; a refusal is of
+        the first command that was refused, whose number it has as `command`.
         """
         if not commands:
             return Outcome([])  # a query without items would find every event
-        bound = [bind(command.decision, self.account_id, command.arguments) for command in commands]
+        bound = []
+        for number, command in enumerate(commands):
+            with _refused(number):
+                bound.append(bind(command.decision, self.account_id, command.arguments))
         request_id = self.circumstances.request_id or str(uuid4())
         request = store.Request(request_id, self._fingerprint(bound, [command.assumed for command in commands]))
         attempt = _Attempt(request, bound, at)
@@ -195,14 +198,16 @@ class Ledger:
         past.learn(_typed(start.events))
         head = start.head or 0
         if attempt.at not in (None, head):
-            raise Moved(f"The ledger of account {self.account_id} has come to position {head} in the meantime.")
-        self._look(past, head, _needed(attempt.commands, past))
+            raise self._moved()
+        new = frozenset(id_ for bound in attempt.commands for id_ in bound.ids.values())
+        self._look(past, head, _needed(attempt.commands, past), new)
         count = _Counts(self._count)
         events: list[Event] = []
         for done, bound in enumerate(attempt.commands):
-            bound.resolve_names(past)
-            self._look(past, head, bound.second_query())
-            decided = bound.decide(past, now=start.now, quotas=self.quotas, count=count)
+            with _refused(done):
+                bound.resolve_names(past)
+                self._look(past, head, bound.second_query(), new)
+                decided = bound.decide(past, now=start.now, quotas=self.quotas, count=count)
             past.learn(enumerate(decided, head + len(events) + 1))
             count.learn(decided)
             events += decided
@@ -224,12 +229,20 @@ class Ledger:
                 secrets=self._secret_changes(events, attempt, opens),
             )
         except store.LedgerExists as error:
+            if attempt.at is not None:
+                raise self._moved() from error
             raise EntityAlreadyExists(f"Account {self.account_id} already exists.") from error
         return Outcome(events, appended.first, appended.last, secrets=attempt.secrets)
 
-    def _look(self, past: Past, head: int, query: Sequence[store.Match]) -> None:
-        """Read what is not known yet. What has come since is left out: a decision looks at one moment, also to refuse."""
-        unknown = past.ask(query)
+    def _moved(self) -> Moved:
+        return Moved(f"The ledger of account {self.account_id} has moved on in the meantime; nothing was done.")
+
+    def _look(self, past: Past, head: int, query: Sequence[store.Match], new: Collection[str]) -> None:
+        """Read what is not known yet. What has come since is left out: a decision looks at one moment, also to refuse.
+
+        Of ids that these commands make nothing is recorded: to ask for each would be a round trip for each new user.
+        """
+        unknown = [match for match in past.ask(query) if match.tags[0].partition(":")[2] not in new]
         if unknown:
             found = store.read_boundary(self.database.connection, self.account_id, "", unknown).events
             past.learn(_typed([event for event in found if event[0] <= head]))
@@ -324,6 +337,16 @@ class _Counts:
 
     def _begun(self, wanted: CountOf, events: Sequence[Event]) -> int:
         return rows_begun(all_projections()[wanted.projection], wanted.where, (type(e).__name__ for e in events))
+
+
+@contextmanager
+def _refused(number: int) -> Iterator[None]:
+    """What is refused here is the command of that number."""
+    try:
+        yield
+    except Refusal as refusal:
+        refusal.command = number
+        raise
 
 
 def _needed(commands: Sequence[Bound], past: Past) -> list[store.Match]:

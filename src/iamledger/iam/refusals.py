@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class Refusal(Exception):
     """A decision that refuses. The class's name is IAM's error code."""
 
     status: ClassVar[int] = 400
+    command: int | None = None
+    """Which of several commands was refused, from 0."""
 
     @property
     def code(self) -> str:
         """IAM's error code, such as `NoSuchEntity`."""
         return type(self).__name__
+
+    def of(self, what: str) -> Self:
+        """The same refusal, told of a thing among many."""
+        return type(self)(f"{what}: {self}")
 
 
 class ValidationError(Refusal):
