@@ -47,7 +47,8 @@ class _Reader:
         except InvalidYaml as error:
             raise InvalidInput(f"{self._at(error.place)}: {error}") from None
 
-    def _account(self, key: str, node: Node) -> Account:
+    def _account(self, named: Scalar, node: Node) -> Account:
+        key = named.value
         said = self._members(node, f"account {key}", {"name", "email", "users", "groups", "policies"})
         return Account(
             key,
@@ -56,28 +57,31 @@ class _Reader:
             self._things(said, "policies", self._policy),
             self._things(said, "groups", self._group),
             self._things(said, "users", self._user),
-            node.place[0],
+            named.place[0],
         )
 
-    def _policy(self, name: str, node: Node) -> Policy:
+    def _policy(self, named: Scalar, node: Node) -> Policy:
+        name = named.value
         said = self._members(node, f"policy {name}", {"path", "description", "document"})
         if "document" not in said:
-            raise self._wrong(node, f"the policy {name} has no document")
+            raise self._wrong(named, f"the policy {name} has no document")
         path = self._optional(said, "path", self._text) or "/"
         description = self._optional(said, "description", self._text)
-        return Policy(name, self._document(said["document"]), path, description, node.place[0])
+        return Policy(name, self._document(said["document"]), path, description, named.place[0])
 
-    def _group(self, name: str, node: Node) -> Group:
+    def _group(self, named: Scalar, node: Node) -> Group:
+        name = named.value
         said = self._members(node, f"group {name}", {"path", "policies", "inline"})
         return Group(
             name,
             self._optional(said, "path", self._text),
             self._optional(said, "policies", self._texts),
             self._optional(said, "inline", self._documents),
-            node.place[0],
+            named.place[0],
         )
 
-    def _user(self, name: str, node: Node) -> User:
+    def _user(self, named: Scalar, node: Node) -> User:
+        name = named.value
         members = {"path", "tags", "groups", "policies", "inline", "boundary"}
         said = self._members(node, f"user {name}", members)
         return User(
@@ -88,50 +92,54 @@ class _Reader:
             self._optional(said, "policies", self._texts),
             self._optional(said, "inline", self._documents),
             self._optional(said, "boundary", self._boundary),
-            node.place[0],
+            named.place[0],
         )
 
-    def _things(self, said: dict[str, Node], member: str, read: Callable[[str, Node], T]) -> dict[str, T]:
+    def _things(self, said: dict[str, Node], member: str, read: Callable[[Scalar, Node], T]) -> dict[str, T]:
+        """What a member holds, by name in lower case. Each is read with its name and what stands there."""
         if member not in said:
             return {}
-        found: dict[str, T] = {}
-        for name, node in self._named(said[member], member):
-            if name.lower() in found:
-                raise self._wrong(node, f"{name} stands twice in {member} (case does not count)")
-            found[name.lower()] = read(name, node)
-        return found
+        entries = self._named(said[member], member, fold_case=True)
+        return {named.value.lower(): read(named, node) for named, node in entries}
 
     def _optional(self, said: dict[str, Node], member: str, read: Callable[[Node], T]) -> T | None:
         return read(said[member]) if member in said else None
 
     def _members(self, node: Node, of: str, known: set[str]) -> dict[str, Node]:
         """The members of an object, all of which must be known. Nothing at all is an object without members."""
-        found = dict(self._named(node, of))
-        for key_node, _ in node.entries if isinstance(node, Mapping) else ():
-            key = self._text(key_node)
+        found = {}
+        for named, value in self._named(node, of):
+            key = named.value
             if key not in known:
                 close = get_close_matches(key, sorted(known), 1)
                 advice = f"did you mean {close[0]}?" if close else f"it may have {', '.join(sorted(known))}"
-                raise self._wrong(key_node, f"{of} has no {key!a}; {advice}")
+                raise self._wrong(named, f"{of} has no {key!a}; {advice}")
+            found[key] = value
         return found
 
-    def _named(self, node: Node, what: str) -> Iterator[tuple[str, Node]]:
+    def _named(self, node: Node, what: str, *, fold_case: bool = False) -> Iterator[tuple[Scalar, Node]]:
+        """The names in a map, and what belongs to each. With `fold_case`, names do not differ by their case alone."""
         if _null(node):
             return
         if not isinstance(node, Mapping):
             raise self._wrong(node, f"{what} must be names with a colon, each with what belongs to it below")
         seen = set()
         for key_node, value in node.entries:
-            key = self._text(key_node)
-            if key in seen:
-                raise self._wrong(key_node, f"{key!a} stands twice")
-            seen.add(key)
-            yield key, value
+            key = self._scalar(key_node).value
+            folded = key.lower() if fold_case else key
+            if folded in seen:
+                case = ", since case does not count" if fold_case else ""
+                raise self._wrong(key_node, f"{key!a} stands twice in {what}{case}")
+            seen.add(folded)
+            yield self._scalar(key_node), value
 
-    def _text(self, node: Node) -> str:
+    def _scalar(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar) or _null(node):
             raise self._wrong(node, "a text must stand here")
-        return node.value
+        return node
+
+    def _text(self, node: Node) -> str:
+        return self._scalar(node).value
 
     def _texts(self, node: Node) -> list[str]:
         if _null(node):
@@ -141,13 +149,13 @@ class _Reader:
         return [self._text(element) for element in node.elements]
 
     def _tags(self, node: Node) -> list[tuple[str, str]]:
-        return [(key, self._text(value)) for key, value in self._named(node, "tags")]
+        return [(key.value, self._text(value)) for key, value in self._named(node, "tags", fold_case=True)]
 
     def _boundary(self, node: Node) -> str:
         return NO_BOUNDARY if _null(node) else self._text(node)
 
     def _documents(self, node: Node) -> dict[str, Document]:
-        return {name: self._document(document) for name, document in self._named(node, "inline")}
+        return {name.value: self._document(document) for name, document in self._named(node, "inline")}
 
     def _document(self, node: Node) -> Document:
         """A text; or an object, which becomes JSON."""
@@ -159,14 +167,14 @@ class _Reader:
     def _content(self, node: Node) -> Any:
         match node:
             case Mapping():
-                return {key: self._content(value) for key, value in self._named(node, "the document")}
+                return {key.value: self._content(value) for key, value in self._named(node, "the document")}
             case Sequence():
                 return [self._content(element) for element in node.elements]
         if node.is_null:
             return None
         if node.plain and node.value.lower() in ("true", "false"):
             return node.value.lower() == "true"
-        if node.plain and re.fullmatch("-?(0|[1-9][0-9]*)", node.value, re.ASCII):
+        if node.plain and re.fullmatch("-?(0|[1-9][0-9]{0,17})", node.value, re.ASCII):  # a longer one is taken as text
             return int(node.value)
         return node.value  # also a date, such as the Version, and a number with a point, which IAM takes as text
 

@@ -4,6 +4,7 @@ stand for more than there is memory. Built from the parser's events, since libya
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 DEEPEST = 100
+_NOT_OF_YAML = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -57,10 +59,12 @@ Node = Scalar | Sequence | Mapping
 
 def parse(text: str) -> Node | None:
     """The tree of a text with one document, or none. Raises `InvalidYaml`."""
-    try:
-        loader = _Loader(text)
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise InvalidYaml(str(error).splitlines()[0]) from None
+    wrong = _NOT_OF_YAML.search(text)
+    if wrong:
+        at = wrong.start()
+        place = (text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise InvalidYaml(f"the character {wrong[0]!a} cannot stand in YAML", place)
+    loader = _Loader(text)
     try:
         return _document(_events(loader))
     except yaml.MarkedYAMLError as error:
@@ -89,7 +93,7 @@ def _node(event: Any, events: Iterator[Any], depth: int) -> Node:
     place = _place(event.start_mark)
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
         raise InvalidYaml("anchors and aliases are not taken; write it out where it is meant", place)
-    if event.tag is not None and event.tag != "!":
+    if event.tag is not None:
         raise InvalidYaml(f"the tag {event.tag} means nothing here", place)
     if isinstance(event, yaml.ScalarEvent):
         return Scalar(event.value, not event.style, place)
