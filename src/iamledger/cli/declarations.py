@@ -31,14 +31,17 @@ def carry_out(to: Writing, file: Path, prune: bool) -> bool:
     from iamledger.plans.applying import apply_account, numbered
     from iamledger.plans.reading import read_accounts
 
+    if str(file) == "-" and sys.stdin is None:
+        raise InvalidInput("Standard input is closed.")
     try:
         text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{file}: byte {error.start + 1} is no UTF-8. Save the file as UTF-8.") from None
     done: list[tuple[Plan, Outcome]] = []
     try:
-        for desired in read_accounts(text, str(file)):
-            account_id = numbered(to.database.connection, desired, to.request_id)
+        for account_id, desired in numbered(
+            to.database.connection, read_accounts(text, str(file)), to.request_id
+        ).items():
             with progress_bar(f"Account {account_id}") as progress:
                 one = apply_account(to.ledger(account_id), desired, prune=prune, dry_run=to.dry_run, progress=progress)
             done.append(one)
@@ -69,7 +72,9 @@ def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:
     print_table([_row(step) for step in plan.steps], ["Operation", "About"])
     types = Counter(type(event).__name__ for event in outcome.events)
     told = ", ".join(f"{type_} {count}" for type_, count in sorted(types.items()))
-    print(f"{'Would append' if to.dry_run else 'Appended'} {len(outcome.events)} events: {told}.")
+    did = "Appended before" if outcome.repeated else "Would append" if to.dry_run else "Appended"
+    count = len(outcome.events)
+    print(f"{did} {count} event{'s' * (count != 1)}: {told}.")
     if outcome.last is not None:
         say(f"positions {outcome.first} to {outcome.last}", "position")
 
@@ -83,6 +88,7 @@ def _for_programs(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "Account": plan.account_id,
         "PlannedAt": plan.position,
         "Position": outcome.last,
+        "Repeated": outcome.repeated,
         "Steps": [_row(step) for step in plan.steps],
         "Events": told_events(outcome),
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +10,7 @@ from iamledger.accounts import account_called, account_ids, new_account_id, open
 from iamledger.engine.view import open_view
 from iamledger.iam import constraints
 from iamledger.iam.aws_managed import AWS_MANAGED
-from iamledger.iam.refusals import InvalidInput
+from iamledger.iam.refusals import InvalidInput, Refusal
 from iamledger.ledger import Conflict, Ledger, Moved, Outcome
 from iamledger.plans.declared import Account
 from iamledger.plans.planning import Step, plan
@@ -31,12 +30,28 @@ class Plan:
     steps: Sequence[Step]
 
 
-def numbered(connection: Connection, desired: Account, request_id: str | None) -> str:
-    """The number of an account: as the file says, or of the account with that name, or a new one."""
+def numbered(connection: Connection, accounts: Iterable[Account], request_id: str | None) -> dict[str, Account]:
+    """Accounts by number: as the file says, or of the account with that name, or a new one.
+
+    For the same request and name the new one is the same, so that applying is safe to repeat. Raises InvalidInput for what
+    is twice the same account, since the second could undo what the first did.
+    """
+    found: dict[str, Account] = {}
+    for desired in accounts:
+        number = _number(connection, desired, request_id)
+        if number in found:
+            lines = f"lines {found[number].line} and {desired.line}"
+            raise InvalidInput(f"{lines}: both are account {number}. Write it once.")
+        found[number] = desired
+    return found
+
+
+def _number(connection: Connection, desired: Account, request_id: str | None) -> str:
     if desired.key.isascii() and desired.key.isdigit():
         return constraints.ACCOUNT_ID.check(desired.key)
     constraints.ACCOUNT_NAME.check(desired.key)
-    return account_called(connection, desired.key) or new_account_id(request_id)
+    new = request_id and f"{request_id} {desired.key}"  # a file may have several that are new
+    return account_called(connection, desired.key) or new_account_id(new)
 
 
 def plan_account(connection: Connection, account_id: str, desired: Account, *, prune: bool = False) -> Plan:
@@ -45,9 +60,9 @@ def plan_account(connection: Connection, account_id: str, desired: Account, *, p
         return Plan(account_id, 0, [*_opening(account_id, desired), *_steps(account_id, desired, prune)])
     with open_view(connection, account_id, [all_projections()[name] for name in PROJECTIONS]) as view:
         present, of_aws = present_account(view), managed_by_aws(view)
-    name = desired.name or (desired.key if desired.key != account_id else None)
-    for what, wanted, has in (("name", name, present.name), ("e-mail address", desired.email, present.email)):
-        if wanted is not None and wanted != has:
+    wishes = (("name", _name(account_id, desired), present.name), ("e-mail address", desired.email, present.email))
+    for what, wanted, has in wishes:
+        if None not in (wanted, has) and wanted != has:  # what was erased cannot be compared
             raise InvalidInput(
                 f"line {desired.line}: the {what} of account {account_id} is {has} and cannot be changed."
             )
@@ -62,15 +77,24 @@ def apply_account(
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> tuple[Plan, Outcome]:
-    """Plan, and append all of it at once; plan again if the ledger has moved on. Raises what `Ledger.execute_all` does."""
+    """Plan, and append all of it at once; plan again if the ledger has moved on.
+
+    Raises what `Ledger.execute_all` does; a refusal says which step it is of.
+    """
     for _ in range(ATTEMPTS):
         made = plan_account(ledger.database.connection, ledger.account_id, desired, prune=prune)
         if not made.steps:
             return made, Outcome([])
         commands = [step.command for step in made.steps]
         tell = partial(_tell, progress, len(commands))
-        with suppress(Moved):
+        try:
             return made, ledger.execute_all(commands, at=made.position, dry_run=dry_run, progress=tell)
+        except Moved:
+            continue
+        except Refusal as refusal:
+            if refusal.command is None:
+                raise
+            raise refusal.of(made.steps[refusal.command].about) from refusal
     raise Conflict(f"Others keep changing account {ledger.account_id}; nothing was done there. Repeat the command.")
 
 
@@ -79,13 +103,23 @@ def _tell(progress: Callable[[int, int], None], total: int, done: int) -> None:
 
 
 def _opening(account_id: str, desired: Account) -> list[Step]:
-    name = desired.name or (desired.key if desired.key != account_id else None)
+    name = _name(account_id, desired)
     if name is None or desired.email is None:
         raise InvalidInput(
             f"line {desired.line}: account {desired.key} is to be created, so it needs a name and an email."
         )
+    if desired.key not in (account_id, name):
+        raise InvalidInput(
+            f"line {desired.line}: account {desired.key} is to be created, so {name} cannot be its name."
+        )
     first, *managed = opening_commands(account_id, name, desired.email)
     return [Step(f"account {name}", first), *(Step(str(c.arguments["name"]), c) for c in managed)]
+
+
+def _name(account_id: str, desired: Account) -> str | None:
+    if desired.name is not None:
+        return desired.name
+    return desired.key if desired.key != account_id else None
 
 
 def _steps(account_id: str, desired: Account, prune: bool) -> list[Step]:

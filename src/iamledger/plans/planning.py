@@ -14,6 +14,7 @@ from iamledger.iam.identifiers import arn
 from iamledger.iam.refusals import InvalidInput
 from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
+from iamledger.policy import size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Step:
 
     @property
     def operation(self) -> str:
-        """IAM's name of the operation, such as CreateUser."""
+        """What is done, called as IAM calls it, such as CreateUser, where IAM has an operation for it."""
         return "".join(word.capitalize() for word in self.command.decision.__name__.split("_"))
 
 
@@ -131,10 +132,11 @@ class _Planning:
         for name in has:
             if name not in wanted:
                 yield Step(f"{about}: {name}", Command(delete, {**whose, "policy_name": name}))
-        for name, document in wanted.items():
-            if name not in has or not document.is_text(has[name].text):
-                wishes = {**whose, "policy_name": name, "document": document.text}
-                yield Step(f"{about}: {name}", Command(put, wishes))
+        new = [n for n, document in wanted.items() if n not in has or not document.is_text(has[n].text)]
+        growth = {n: size(wanted[n].text) - (size(has[n].text) if n in has else 0) for n in new}
+        for name in sorted(new, key=lambda n: growth[n] > 0):  # those that shrink make room for the others
+            wishes = {**whose, "policy_name": name, "document": wanted[name].text}
+            yield Step(f"{about}: {name}", Command(put, wishes))
 
     def _attached(
         self, about: str, whose: Mapping[str, str], declared: User | Group, there: User | Group
