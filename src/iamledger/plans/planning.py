@@ -16,6 +16,16 @@ from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
 from iamledger.policy import size
 
+TAKING_AWAY = (
+    attachment.detach_user_policy,
+    attachment.detach_group_policy,
+    inline_policy.delete_user_policy,
+    inline_policy.delete_group_policy,
+    membership.remove_user_from_group,
+    permissions_boundary.delete_user_permissions_boundary,
+)
+DELETING = (user.delete_user, group.delete_group, managed_policy.delete_policy)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -36,7 +46,9 @@ def plan(desired: Account, present: Account, managed_by_aws: Mapping[str, str], 
     Raises InvalidInput, with the line, for a policy or group that is neither there nor in the file, and for what cannot be
     changed: a policy's path, its description and the case of its name.
     """
-    return list(_Planning(desired, present, managed_by_aws).steps(prune))
+    planning = _Planning(desired, present, managed_by_aws)
+    steps = list(planning.steps(prune))
+    return sorted(steps, key=planning.turn) if prune else steps
 
 
 class _Planning:
@@ -45,6 +57,7 @@ class _Planning:
         own = {**present.policies, **desired.policies}
         arns = {name: self._arn(policy) for name, policy in own.items()}
         self._arns: dict[str, str] = {**managed_by_aws, **arns}
+        self._bounding = {there.boundary for there in present.users.values()}
         self._known = {*managed_by_aws.values(), *arns.values()}
 
     def steps(self, prune: bool) -> Iterator[Step]:
@@ -53,12 +66,19 @@ class _Planning:
             yield from self._policy(policy, self.present.policies.get(name))
         for name, declared in self.desired.groups.items():
             yield from self._group(declared, self.present.groups.get(name))
-        if prune:
-            yield from self._prune_users()
         for name, person in self.desired.users.items():
             yield from self._user(person, self.present.users.get(name))
         if prune:
-            yield from self._prune_groups_and_policies()
+            yield from self._prune()
+
+    def turn(self, step: Step) -> int:
+        """When there is something to prune: first what stands in the way of deletions, then these, which make room."""
+        decision, arguments = step.command.decision, step.command.arguments
+        if decision in TAKING_AWAY:
+            return 0
+        if decision is managed_policy.delete_policy and arguments["policy"] in self._bounding:
+            return 3  # another boundary takes its place before
+        return 1 if decision in DELETING else 2
 
     def _arn(self, policy: Policy) -> str:
         return arn(self.present.key, "policy", policy.path, policy.name)
@@ -179,20 +199,21 @@ class _Planning:
             wishes = {"user": person.name, "policy": policy}
             yield Step(f"{about}: {policy}", Command(permissions_boundary.put_user_permissions_boundary, wishes))
 
-    def _prune_users(self) -> Iterator[Step]:
-        """Before others join groups. A user who has access keys is refused: somebody must say why they are revoked."""
+    def _prune(self) -> Iterator[Step]:
+        """Delete what the file does not name, as far as IAM's rules let it.
+
+        A user who has access keys is refused: somebody must say why they are revoked. So is a group that the file leaves
+        members, or a policy that it leaves attached.
+        """
         for name, there in self.present.users.items():
             if name not in self.desired.users:
                 nothing = User(there.name, None, None, (), (), {}, NO_BOUNDARY)
                 yield from self._user(nothing, there)
                 yield Step(f"user {there.name}", Command(user.delete_user, {"user": there.name}))
-
-    def _prune_groups_and_policies(self) -> Iterator[Step]:
-        """A group that still has members, or a policy that is still attached, is refused by IAM's rules."""
-        for name, there in self.present.groups.items():
+        for name, unnamed in self.present.groups.items():
             if name not in self.desired.groups:
-                yield from self._group(Group(there.name, None, (), {}), there)
-                yield Step(f"group {there.name}", Command(group.delete_group, {"group": there.name}))
+                yield from self._group(Group(unnamed.name, None, (), {}), unnamed)
+                yield Step(f"group {unnamed.name}", Command(group.delete_group, {"group": unnamed.name}))
         for name, policy in self.present.policies.items():
             if name not in self.desired.policies:
                 gone = Command(managed_policy.delete_policy, {"policy": self._arn(policy), "with_versions": True})
