@@ -203,11 +203,11 @@ def test_a_policy_that_is_nowhere_is_refused_with_the_line(policy: str) -> None:
     present = account(Policy("Q", DOC))
     for thing in (User("u", policies=[policy], line=7), Group("g", policies=[policy], line=7)):
         with pytest.raises(
-            InvalidInput, match="^line 7: there is no policy .*, neither in the account nor in the file"
+            InvalidInput, match=r"^line 7: there is no policy .*, neither in the account nor in the file"
         ):
             planned(account(thing), present)
     if policy != NO_BOUNDARY:
-        with pytest.raises(InvalidInput, match="^line 7: there is no policy"):
+        with pytest.raises(InvalidInput, match=r"^line 7: there is no policy"):
             planned(account(User("u", boundary=policy, line=7)), present)
 
 
@@ -237,7 +237,7 @@ def test_another_text_is_put_in_force() -> None:
     ],
 )
 def test_what_cannot_be_changed_of_a_policy_is_refused_with_the_line(desired: Policy, what: str) -> None:
-    with pytest.raises(InvalidInput, match=f"^line 3: .*{what}"):
+    with pytest.raises(InvalidInput, match=rf"^line 3: .*{what}"):
         planned(account(desired), account(Policy("P", DOC, "/p/", "about")))
 
 

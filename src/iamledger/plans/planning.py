@@ -57,7 +57,8 @@ class _Planning:
         own = {**present.policies, **desired.policies}
         arns = {name: self._arn(policy) for name, policy in own.items()}
         self._arns: dict[str, str] = {**managed_by_aws, **arns}
-        self._bounding = {there.boundary for there in present.users.values()}
+        replaced = (name for name, person in desired.users.items() if person.boundary != NO_BOUNDARY)
+        self._bounding = {present.users[name].boundary for name in replaced if name in present.users}
         self._known = {*managed_by_aws.values(), *arns.values()}
 
     def steps(self, prune: bool) -> Iterator[Step]:
