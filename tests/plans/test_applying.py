@@ -172,7 +172,7 @@ def accounts(draw: st.DrawFn) -> Account:
     return Account("", "acme", "root@acme.example", *kinds)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(accounts(), accounts())
 def test_any_account_becomes_any_other(shared: Database, one: Account, other: Account) -> None:
     number = str(next(NUMBERS))
@@ -201,7 +201,7 @@ def test_any_account_becomes_any_other(shared: Database, one: Account, other: Ac
     assert normalised(present(new_ledger(shared, third))) == normalised(present(ledger, before))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(accounts(), accounts())
 def test_without_pruning_what_the_file_does_not_name_stays(shared: Database, one: Account, other: Account) -> None:
     assume(not {*one.users} <= {*other.users} or not {*one.groups} <= {*other.groups})

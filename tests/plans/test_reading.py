@@ -370,17 +370,15 @@ def test_what_was_written_is_read_back(written: Account) -> None:
     assert _without_lines(read) == _without_lines(written)
 
 
-@pytest.mark.parametrize("character", [chr(code) for code in range(0x20, 0x100)] + ["\t", "\n", "\r", "\r\n"])
 @pytest.mark.parametrize(
     "form", ["{}", "a{}", "{}a", "a{}b", " {} ", "a\n{}\n", "a\n {}b", "\n{}", "{}\n", "  a\n{}\n\n"]
 )
-def test_every_character_of_a_document_is_kept(character: str, form: str) -> None:
-    text = form.replace("{}", character)
-    policy = Policy("p", Document(text), description=text)
-    written = write_account(Account("acme", policies={"p": policy}))
-    (read,) = read_accounts(written)
-    assert read.policies["p"].document.text == text
-    assert read.policies["p"].description == text
+def test_every_character_of_a_document_is_kept(form: str) -> None:
+    texts = [form.replace("{}", character) for character in [*LATIN, "\r\n"]]
+    policies = {f"p{n}": Policy(f"p{n}", Document(text), description=text) for n, text in enumerate(texts)}
+    (read,) = read_accounts(write_account(Account("acme", policies=policies)))
+    assert [policy.document.text for policy in read.policies.values()] == texts
+    assert [policy.description for policy in read.policies.values()] == texts
 
 
 def test_a_document_of_several_lines_is_written_as_a_block() -> None:
