@@ -111,8 +111,10 @@ def test_no_table_of_the_database_holds_a_secret_in_plain_text(acme: Program) ->
             assert trace not in everything
     (context, data) = acme.rows(
         "SELECT string_agg(context::text, ''), string_agg(data::text, '') FROM iamledger.events"
+        " WHERE type <> 'ManagedPolicyImported'"  # AWS's policies speak of secrets
     )[0]
-    assert "ecret" not in context + data
+    assert "ecret" not in context
+    assert "ecret" not in data
 
 
 def test_what_is_sealed_is_the_secret_that_was_shown(acme: Program) -> None:
