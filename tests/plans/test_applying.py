@@ -346,12 +346,22 @@ def test_a_user_with_access_keys_is_not_pruned(fresh: Ledger) -> None:
     assert head(fresh) == before
 
 
-def test_a_group_is_not_pruned_while_the_file_leaves_it_members(fresh: Ledger) -> None:
-    applied(fresh, GOOD)
-    with pytest.raises(DeleteConflict, match=r"^group g: Cannot delete entity, must remove users from group first"):
-        applied(fresh, "users: {a: , b: }", prune=True)
-    applied(fresh, "users: {a: {groups: []}, b: {groups: }}", prune=True)
-    assert not present(fresh).groups
+def test_who_stays_loses_what_is_pruned(fresh: Ledger) -> None:
+    own = f"policies: {{p: {{document: '{DOC}'}}, q: {{document: '{DOC}'}}}}\n"
+    applied(
+        fresh,
+        own + "groups: {g: {policies: [p, q]}, h: }\n"
+        "users: {a: {groups: [g, h], policies: [p, ReadOnlyAccess], boundary: p}, b: {groups: [h]}}",
+    )
+    kept = f"policies: {{q: {{document: '{DOC}'}}}}\n"
+    applied(fresh, kept + "groups: {g: }\nusers: {a: , b: }", prune=True)
+    account = exported(fresh)
+    assert account.users["a"].groups == ["g"]
+    assert [arn.rpartition("/")[2] for arn in account.users["a"].policies or ()] == ["ReadOnlyAccess"]
+    assert account.users["a"].boundary == ""
+    assert account.users["b"].groups == []
+    assert [arn.rpartition("/")[2] for arn in account.groups["g"].policies or ()] == ["q"]
+    assert not planned(fresh, read(kept + "groups: {g: }\nusers: {a: , b: }", fresh.account_id), prune=True).steps
 
 
 def test_a_dry_run_appends_nothing_and_says_what_would_come(fresh: Ledger) -> None:

@@ -14,6 +14,7 @@ from iamledger.iam.identifiers import arn
 from iamledger.iam.refusals import InvalidInput
 from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
+from iamledger.plans.pruning import without_pruned
 from iamledger.policy import size
 
 TAKING_AWAY = (
@@ -46,7 +47,7 @@ def plan(desired: Account, present: Account, managed_by_aws: Mapping[str, str], 
     Raises InvalidInput, with the line, for a policy or group that is neither there nor in the file, and for what cannot be
     changed: a policy's path, its description and the case of its name.
     """
-    planning = _Planning(desired, present, managed_by_aws)
+    planning = _Planning(without_pruned(desired, present) if prune else desired, present, managed_by_aws)
     steps = list(planning.steps(prune))
     return sorted(steps, key=planning.turn) if prune else steps
 
