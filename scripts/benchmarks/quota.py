@@ -29,7 +29,7 @@ def measure(run: Run) -> Iterator[Result]:
     filling.write(url, {full: revised(full, users, 0), empty: revised(empty, 0, 0)})
     run.build(url)
     database = Database(url)
-    ledgers = {name: _ledger(database, account_id) for name, account_id in (("full", full), ("empty", empty))}
+    ledgers = {name: ledger_of(database, account_id) for name, account_id in (("full", full), ("empty", empty))}
     numbers = count()
 
     def create(name: str) -> float:
@@ -44,7 +44,8 @@ def measure(run: Run) -> Iterator[Result]:
     yield Result("quota", what, "ms", found["full"], found["empty"], "empty account", Bar("ratio", "at most", 1.5))
 
 
-def _ledger(database: Database, account_id: str) -> Ledger:
+def ledger_of(database: Database, account_id: str) -> Ledger:
+    """A ledger of which no quota over the account is ever used up."""
     return Ledger(
         database,
         account_id,
