@@ -1,6 +1,6 @@
 """`group add-user` and `policy attach`, the whole command, where ten thousand did so before, against where nobody did.
 
-A decision looks at the user's memberships and attachments, never at all of the group's or the policy's, so a long past is free.
+A decision looks at the user's memberships and attachments, never at all of the group's or the policy's: a long past is free.
 """
 
 from __future__ import annotations
