@@ -42,10 +42,6 @@ class Conflict(Exception):
     """Others kept changing what the command depends on; nothing was done. Repeat the command."""
 
 
-class Moved(Conflict):
-    """The ledger is not at the position any more for which the commands were made; nothing was done."""
-
-
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Who asks, from where and why; recorded with every event. A `request_id` makes the command safe to repeat."""
@@ -88,6 +84,8 @@ class Command:
     decision: Decision
     arguments: Mapping[str, Any]
     assumed: Collection[str] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What the caller wrote for some arguments that were looked up since: by this a repeat is known."""
 
 
 @dataclass
@@ -96,7 +94,6 @@ class _Attempt:
 
     request: store.Request
     commands: Sequence[Bound]
-    at: int | None = None
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def secret(self, credential: str) -> str:
@@ -125,31 +122,35 @@ class Ledger:
         self._data_key: DataKey | None = None
 
     def execute(
-        self, decision: Decision, *, dry_run: bool = False, assumed: Collection[str] = (), **arguments: Any
+        self,
+        decision: Decision,
+        *,
+        dry_run: bool = False,
+        assumed: Collection[str] = (),
+        asked: Mapping[str, str] | None = None,
+        **arguments: Any,
     ) -> Outcome:
         """Decide and append.
 
         `arguments` are the decision's parameters. For a noun it is what the noun is called by: a user's name, a key's id.
         Nouns left out take the argument of one with the same tag; new ids, counts, quotas and the time are supplied.
-        Those named in `assumed` nobody asked for, so they do not make a repeat a different command. With `dry_run` nothing
-        is appended.
+        Those named in `assumed` nobody asked for, so they do not make a repeat a different command; for one that was looked
+        up, `asked` has what the caller wrote. With `dry_run` nothing is appended.
 
         Raises a `Refusal`, `Conflict` when a conflict outlasts the retries, or a `StoreError`.
         """
-        return self.execute_all([Command(decision, arguments, assumed)], dry_run=dry_run)
+        return self.execute_all([Command(decision, arguments, assumed, asked or {})], dry_run=dry_run)
 
     def execute_all(
         self,
         commands: Sequence[Command],
         *,
-        at: int | None = None,
         dry_run: bool = False,
         progress: Callable[[int], None] = lambda _done: None,
     ) -> Outcome:
         """Decide several commands, each seeing what those before it yield, and append all of it at once, or nothing.
 
-        With `at`, only while the ledger's head is at that position. Raises as `execute` does, and `Moved`; a refusal is of
-        the first command that was refused, whose number it has as `command`.
+        Raises as `execute` does; a refusal is of the first command that was refused, whose number it has as `command`.
         """
         if not commands:
             return Outcome([])  # a query without items would find every event
@@ -158,8 +159,9 @@ class Ledger:
             with _refused(number):
                 bound.append(bind(command.decision, self.account_id, command.arguments))
         request_id = self.circumstances.request_id or str(uuid4())
-        request = store.Request(request_id, self._fingerprint(bound, [command.assumed for command in commands]))
-        attempt = _Attempt(request, bound, at)
+        known = not dry_run or self.circumstances.request_id is not None  # a dry run needs no key for what is personal
+        request = store.Request(request_id, self._fingerprint(bound, commands) if known else "")
+        attempt = _Attempt(request, bound)
         return self._insist(lambda: self._once(attempt, dry_run, progress))
 
     def _insist(self, once: Callable[[], Outcome]) -> Outcome:
@@ -197,8 +199,6 @@ class Ledger:
             return self._repeated(start.earlier, attempt)
         past.learn(_typed(start.events))
         head = start.head or 0
-        if attempt.at not in (None, head):
-            raise self._moved()
         new = frozenset(id_ for bound in attempt.commands for id_ in bound.ids.values())
         self._look(past, head, _needed(attempt.commands, past), new)
         count = _Counts(self._count)
@@ -224,18 +224,13 @@ class Ledger:
                 [_stored(event) for event in events],
                 context=self._context(request.id),
                 request=request,
-                condition=store.Condition([] if attempt.at is not None else past.boundary(), head),
+                condition=store.Condition(past.boundary(), head),
                 opens=opens,
                 secrets=self._secret_changes(events, attempt, opens),
             )
         except store.LedgerExists as error:
-            if attempt.at is not None:
-                raise self._moved() from error
             raise EntityAlreadyExists(f"Account {self.account_id} already exists.") from error
         return Outcome(events, appended.first, appended.last, secrets=attempt.secrets)
-
-    def _moved(self) -> Moved:
-        return Moved(f"The ledger of account {self.account_id} has moved on in the meantime; nothing was done.")
 
     def _look(self, past: Past, head: int, query: Sequence[store.Match], new: Collection[str]) -> None:
         """Read what is not known yet. What has come since is left out: a decision looks at one moment, also to refuse.
@@ -260,11 +255,11 @@ class Ledger:
         secrets = {credential: secret for credential, secret in attempt.secrets.items() if credential in ours}
         return Outcome(events, earlier.first, earlier.last, repeated=not secrets, secrets=secrets)
 
-    def _fingerprint(self, commands: Sequence[Bound], assumed: Sequence[Collection[str]]) -> str:
+    def _fingerprint(self, bound: Sequence[Bound], commands: Sequence[Command]) -> str:
         """What makes two requests the same. It is kept for ever, so personal data goes in only as no one can guess it."""
         decisions = [
-            {"decision": bound.decision.__name__, "wishes": self._wishes(bound, without)}
-            for bound, without in zip(commands, assumed, strict=True)
+            {"decision": command.decision.__name__, "wishes": {**self._wishes(one, command.assumed), **command.asked}}
+            for one, command in zip(bound, commands, strict=True)
         ]
         asked = {"decisions": decisions, "actor": self.circumstances.actor.told()}
         return sha256(store.canonical(asked)).hexdigest()

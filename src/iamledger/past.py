@@ -17,7 +17,7 @@ class Past:
 
     def __init__(self, events: Iterable[tuple[int, Event]] = ()) -> None:
         self._asked: dict[str, dict[str, None]] = {}
-        self._by_tag: dict[str, dict[int, Event]] = {}
+        self._found: dict[tuple[str, type[Event]], dict[int, Event]] = {}
         self.learn(events)
 
     def ask(self, query: Iterable[Match]) -> list[Match]:
@@ -39,9 +39,10 @@ class Past:
         """More events, in any order, with their positions. One that is known already is passed over."""
         for position, event in events:
             for tag in event.ledger_tags():
-                self._by_tag.setdefault(tag, {}).setdefault(position, event)
+                self._found.setdefault((tag, type(event)), {}).setdefault(position, event)
 
     def fold(self, noun: type[N], subject: str) -> N:
-        """What became of a noun."""
-        found = self._by_tag.get(noun.tag.of(subject), {})
-        return noun(subject).fold(found[at] for at in sorted(found) if isinstance(found[at], noun.evolves_on))
+        """What became of a noun. Costs what events of its own types do, whatever else carries its tag."""
+        tag = noun.tag.of(subject)
+        found = {at: event for type_ in noun.evolves_on for at, event in self._found.get((tag, type_), {}).items()}
+        return noun(subject).fold(found[at] for at in sorted(found))

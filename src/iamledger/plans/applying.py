@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
+from time import sleep
 
 from iamledger.accounts import account_called, account_ids, new_account_id, opening_commands
 from iamledger.engine.view import open_view
 from iamledger.iam import constraints
 from iamledger.iam.aws_managed import AWS_MANAGED
 from iamledger.iam.refusals import InvalidInput, Refusal
-from iamledger.ledger import Conflict, Ledger, Moved, Outcome
+from iamledger.ledger import Ledger, Outcome
 from iamledger.plans.declared import Account
 from iamledger.plans.planning import Step, plan
 from iamledger.plans.present import PROJECTIONS, managed_by_aws, present_account
 from iamledger.read_models import all_projections
-from iamledger.store import Connection
+from iamledger.store import Connection, NoLedger, head
 
 ATTEMPTS = 5
 
@@ -33,8 +35,8 @@ class Plan:
 def numbered(connection: Connection, accounts: Iterable[Account], request_id: str | None) -> dict[str, Account]:
     """Accounts by number: as the file says, or of the account with that name, or a new one.
 
-    For the same request and name the new one is the same, so that applying is safe to repeat. Raises InvalidInput for what
-    is twice the same account, since the second could undo what the first did.
+    A new number follows from the name (and the request, if there is one), so that applying is safe to repeat, also for two
+    at once. Raises InvalidInput for what is twice the same account, since the second could undo what the first did.
     """
     found: dict[str, Account] = {}
     for desired in accounts:
@@ -50,7 +52,7 @@ def _number(connection: Connection, desired: Account, request_id: str | None) ->
     if desired.key.isascii() and desired.key.isdigit():
         return constraints.ACCOUNT_ID.check(desired.key)
     constraints.ACCOUNT_NAME.check(desired.key)
-    new = request_id and f"{request_id} {desired.key}"  # a file may have several that are new
+    new = f"{request_id or 'apply'} {desired.key}"  # the same for whoever applies it at the same time
     return account_called(connection, desired.key) or new_account_id(new)
 
 
@@ -77,25 +79,33 @@ def apply_account(
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> tuple[Plan, Outcome]:
-    """Plan, and append all of it at once; plan again if the ledger has moved on.
+    """Plan, and append all of it at once; plan again if it was refused because the ledger has moved on.
 
     Raises what `Ledger.execute_all` does; a refusal says which step it is of.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in count(1):
         made = plan_account(ledger.database.connection, ledger.account_id, desired, prune=prune)
         if not made.steps:
             return made, Outcome([])
         commands = [step.command for step in made.steps]
         tell = partial(_tell, progress, len(commands))
         try:
-            return made, ledger.execute_all(commands, at=made.position, dry_run=dry_run, progress=tell)
-        except Moved:
-            continue
+            return made, ledger.execute_all(commands, dry_run=dry_run, progress=tell)
         except Refusal as refusal:
+            if attempt < ATTEMPTS and _position(ledger) != made.position:
+                sleep(0.05 * attempt)
+                continue
             if refusal.command is None:
                 raise
             raise refusal.of(made.steps[refusal.command].about) from refusal
-    raise Conflict(f"Others keep changing account {ledger.account_id}; nothing was done there. Repeat the command.")
+    raise AssertionError
+
+
+def _position(ledger: Ledger) -> int:
+    try:
+        return head(ledger.database.connection, ledger.account_id).position
+    except NoLedger:
+        return 0
 
 
 def _tell(progress: Callable[[int, int], None], total: int, done: int) -> None:

@@ -9,9 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from iamledger.iam import attachment, group, inline_policy, managed_policy, membership, permissions_boundary, user
+from iamledger.iam import (
+    attachment,
+    constraints,
+    group,
+    inline_policy,
+    managed_policy,
+    membership,
+    permissions_boundary,
+    user,
+)
 from iamledger.iam.identifiers import arn
-from iamledger.iam.refusals import InvalidInput
+from iamledger.iam.refusals import InvalidInput, ValidationError
 from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
 from iamledger.plans.pruning import without_pruned
@@ -55,12 +64,18 @@ def plan(desired: Account, present: Account, managed_by_aws: Mapping[str, str], 
 class _Planning:
     def __init__(self, desired: Account, present: Account, managed_by_aws: Mapping[str, str]) -> None:
         self.desired, self.present = desired, present
-        own = {**present.policies, **desired.policies}
-        arns = {name: self._arn(policy) for name, policy in own.items()}
-        self._arns: dict[str, str] = {**managed_by_aws, **arns}
+        here, declared = (
+            {name: self._arn(policy) for name, policy in policies.items()}
+            for policies in (present.policies, desired.policies)
+        )
+        self._arns: dict[str, str] = {
+            **here,
+            **managed_by_aws,
+            **declared,
+        }  # who makes a policy cannot take a name over
         replaced = (name for name, person in desired.users.items() if person.boundary != NO_BOUNDARY)
         self._bounding = {present.users[name].boundary for name in replaced if name in present.users}
-        self._known = {*managed_by_aws.values(), *arns.values()}
+        self._known = {*managed_by_aws.values(), *here.values(), *declared.values()}
 
     def steps(self, prune: bool) -> Iterator[Step]:
         """In the order in which one needs the other."""
@@ -87,6 +102,11 @@ class _Planning:
 
     def _policy(self, policy: Policy, there: Policy | None) -> Iterator[Step]:
         at = self._arn(policy)
+        for constraint, value in ((constraints.POLICY_NAME, policy.name), (constraints.POLICY_PATH, policy.path)):
+            try:
+                constraint.check(value)
+            except ValidationError as error:
+                raise _refused(policy.line, str(error)) from None
         if there is None:
             wishes = {"name": at, "document": policy.document.text, "description": policy.description}
             yield Step(f"policy {policy.name}", Command(managed_policy.create_policy, wishes))
@@ -104,7 +124,7 @@ class _Planning:
     def _group(self, declared: Group, there: Group | None) -> Iterator[Step]:
         name, about = declared.name, f"group {declared.name}"
         if there is None:
-            yield Step(about, Command(group.create_group, {"name": name, "path": declared.path or "/"}))
+            yield Step(about, Command(group.create_group, {"name": name, "path": _path(declared)}))
         elif wishes := _moved(declared, there):
             yield Step(about, Command(group.update_group, {"group": there.name, **wishes}))
         there = there or Group(name)
@@ -114,7 +134,7 @@ class _Planning:
     def _user(self, person: User, there: User | None) -> Iterator[Step]:
         name, about = person.name, f"user {person.name}"
         if there is None:
-            new = {"name": name, "path": person.path or "/", "tags": list(person.tags or ())}
+            new = {"name": name, "path": _path(person), "tags": list(person.tags or ())}
             yield Step(about, Command(user.create_user, new))
             there = User(name, tags=person.tags)
         elif wishes := _moved(person, there):
@@ -135,7 +155,7 @@ class _Planning:
             yield Step(f"{about}: {', '.join(gone)}", Command(user.untag_user, {"user": person.name, "keys": gone}))
         new = [(key, value) for key, value in wanted.items() if has.get(key) != value]
         if new:
-            told = ", ".join(f"{key}={value}" for key, value in new)
+            told = ", ".join(key for key, _ in new)  # a value is personal
             yield Step(f"{about}: {told}", Command(user.tag_user, {"user": person.name, "tags": new}))
 
     def _inline(
@@ -224,14 +244,18 @@ class _Planning:
     def _policy_arn(self, policy: str, line: int) -> str:
         found = policy if policy in self._known else self._arns.get(policy.lower())
         if found is None:
-            raise _refused(line, f"there is no policy {policy}, neither in the account nor in the file")
+            raise _refused(line, f"there is no policy {policy!a}, neither in the account nor in the file")
         return found
 
     def _group_name(self, name: str, line: int) -> str:
         found = self.desired.groups.get(name.lower()) or self.present.groups.get(name.lower())
         if found is None:
-            raise _refused(line, f"there is no group {name}, neither in the account nor in the file")
+            raise _refused(line, f"there is no group {name!a}, neither in the account nor in the file")
         return found.name
+
+
+def _path(declared: User | Group) -> str:
+    return "/" if declared.path is None else declared.path
 
 
 def _moved(declared: User | Group, there: User | Group) -> dict[str, str]:
