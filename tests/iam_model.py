@@ -215,8 +215,10 @@ class Model:
     ) -> Expected:
         id_, found = self._changeable(policy)
         self._check_text(document)
-        if unless_same and found["versions"][found["default"]] == document:
-            return []
+        same = [number for number, text in found["versions"].items() if text == document]
+        if unless_same and same:
+            put = [("DefaultPolicyVersionSet", {"policy_id": id_, "version_id": f"v{max(same)}"})]
+            return put if set_as_default and found["default"] not in same else []
         _refuse_if(len(found["versions"]) >= self.limits["versions"], "LimitExceeded")
         return _newest(id_, found, document)[: 2 if set_as_default else 1]
 

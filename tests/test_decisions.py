@@ -390,7 +390,7 @@ class TestPast:
 
     def test_what_is_known_at_a_position_stays(self) -> None:
         past = Past([(5, UserAddedToGroup(user_id=A, group_id=G))])
-        past.learn([(5, UserRemovedFromGroup(user_id=A, group_id=G))])
+        past.learn([(5, UserAddedToGroup(user_id=A, group_id=H))])
         assert past.fold(UserGroups, A).groups == {G}
 
     def test_a_noun_sees_no_types_that_were_only_asked_for_by_others(self) -> None:

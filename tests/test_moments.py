@@ -25,14 +25,14 @@ from iamledger.store.events import iso
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2026-11-24T15:30:00Z", datetime(2026, 11, 24, 15, 30, tzinfo=UTC)),
+        ("2026-11-24T15:30:00Z", datetime(2026, 11, 24, 15, 30, 0, 999_999, tzinfo=UTC)),
         ("2026-11-24T15:30:00.5Z", datetime(2026, 11, 24, 15, 30, 0, 500_000, tzinfo=UTC)),
         ("2026-11-24T15:30:00.123456Z", datetime(2026, 11, 24, 15, 30, 0, 123_456, tzinfo=UTC)),
-        ("2026-11-24T15:30:00", datetime(2026, 11, 24, 15, 30, tzinfo=UTC)),
+        ("2026-11-24T15:30:00", datetime(2026, 11, 24, 15, 30, 0, 999_999, tzinfo=UTC)),
         ("2026-11-24 15:30", datetime(2026, 11, 24, 15, 30, tzinfo=UTC)),
         ("2026-11-24T15", datetime(2026, 11, 24, 15, tzinfo=UTC)),
-        ("2026-11-24T15:30:00+01:00", datetime(2026, 11, 24, 14, 30, tzinfo=UTC)),
-        ("2026-11-24T15:30:00-0530", datetime(2026, 11, 24, 21, tzinfo=UTC)),
+        ("2026-11-24T15:30:00+01:00", datetime(2026, 11, 24, 14, 30, 0, 999_999, tzinfo=UTC)),
+        ("2026-11-24T15:30:00-0530", datetime(2026, 11, 24, 21, 0, 0, 999_999, tzinfo=UTC)),
         ("2026-11-24T00:30+02", datetime(2026, 11, 23, 22, 30, tzinfo=UTC)),
         ("2026-11-24", datetime(2026, 11, 24, 23, 59, 59, 999_999, tzinfo=UTC)),
         ("2024-02-29", datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)),

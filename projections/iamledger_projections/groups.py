@@ -45,9 +45,11 @@ def list_groups(view: View, path_prefix: str = "/") -> list[Row]:
 
 
 def get_group(view: View, group_name: str) -> Row:
-    """The group of that name. Raises NoSuchEntity."""
+    """The group of that name, or else of that unique id. Raises NoSuchEntity."""
     rows = view.rows(
-        f"SELECT {_COLUMNS} FROM {{groups}} g WHERE lower(g.group_name) = lower(%(name)s)", name=group_name
+        f"SELECT {_COLUMNS} FROM {{groups}} g WHERE lower(g.group_name) = lower(%(name)s) OR g.group_id = %(name)s"
+        " ORDER BY g.group_id = %(name)s LIMIT 1",
+        name=group_name,
     )
     if not rows:
         raise NoSuchEntity(f"The group with name {group_name} cannot be found.")

@@ -43,8 +43,12 @@ def list_users(view: View, path_prefix: str = "/") -> list[Row]:
 
 
 def get_user(view: View, user_name: str) -> Row:
-    """The user of that name. Raises NoSuchEntity."""
-    rows = view.rows(f"SELECT {_COLUMNS} FROM {{users}} u WHERE lower(u.user_name) = lower(%(name)s)", name=user_name)
+    """The user of that name, or else of that unique id. Raises NoSuchEntity."""
+    rows = view.rows(
+        f"SELECT {_COLUMNS} FROM {{users}} u WHERE lower(u.user_name) = lower(%(name)s) OR u.user_id = %(name)s"
+        " ORDER BY u.user_id = %(name)s LIMIT 1",
+        name=user_name,
+    )
     if not rows:
         raise NoSuchEntity(f"The user with name {user_name} cannot be found.")
     return rows[0]

@@ -101,6 +101,6 @@ def use_account(connection: Connection, settings: Settings, account_id: str) -> 
 def _names(connection: Connection, accounts: Iterable[str]) -> Iterable[tuple[str, str]]:
     projection = all_projections()["accounts"]
     for account_id in accounts:
-        with open_view(connection, account_id, [projection]) as view:
+        with open_view(connection, account_id, [projection], stale=True) as view:
             rows: list[Row] = view.rows("SELECT account_name FROM {accounts} a")
         yield from ((account_id, row["account_name"]) for row in rows)

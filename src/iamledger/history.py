@@ -31,6 +31,7 @@ class Filter:
     access_key_id: str | None = None
     actor: str | None = None
     """Name of the operating system user, or ARN, of who did it."""
+    ticket: str | None = None
     types: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
@@ -58,6 +59,8 @@ def find(
         tags.append([ACCESS_KEY.of(constraints.ACCESS_KEY_ID.check(wanted.access_key_id))])
     if wanted.actor is not None:
         _ACTOR.check(wanted.actor)
+    if wanted.ticket is not None:
+        constraints.TICKET.check(wanted.ticket)
     conditions = ["account_id = %(account)s", "position > %(after)s", "position <= %(upto)s"]
     parameters: dict[str, Any] = {"account": account_id, "after": after, "upto": upto, "limit": limit}
     for n, alternatives in enumerate(tags):
@@ -70,6 +73,7 @@ def find(
         ("types", _known(wanted.types), "type = ANY(%(types)s)"),
         ("since", wanted.since, "recorded_at >= %(since)s"),
         ("until", wanted.until, "recorded_at <= %(until)s"),
+        ("ticket", wanted.ticket, "context->>'ticket' = %(ticket)s"),
         ("actor", wanted.actor, "%(actor)s IN (context->'actor'->>'os_user', context->'actor'->>'arn')"),
     ):
         if value:

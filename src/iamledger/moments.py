@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 from iamledger import store
 from iamledger.iam.refusals import InvalidInput, ValidationError
@@ -26,6 +27,8 @@ def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
             raise InvalidInput(f"There is no position {text}; the ledger of account {account_id} has 1 to {head}.")
         return Moment(int(text))
     time = parse_time(text)
+    if time - datetime.now(UTC) < timedelta(seconds=1):  # this very second is over in a moment
+        sleep(max(0.0, (time - datetime.now(UTC)).total_seconds() + 0.001))
     try:
         position = store.position_at(connection, account_id, time)
     except store.TimeInFuture:
@@ -44,9 +47,13 @@ _TIME = re.compile(
 )
 """What `datetime.fromisoformat` takes is more, and differs by version: any character for the T, a week for its Monday."""
 
+_SECOND = re.compile(r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?![.][0-9])")
+
 
 def parse_time(text: str, *, end: bool = True) -> datetime:
-    """A time in ISO 8601, in UTC unless it says otherwise; a bare date means its end, or its beginning.
+    """A time in ISO 8601, in UTC unless it says otherwise; a bare date or second means its end, or its beginning.
+
+    Tables show times to the second, so that such a time, given back, is one at which what they show had happened.
 
     Raises ValidationError.
     """
@@ -54,8 +61,8 @@ def parse_time(text: str, *, end: bool = True) -> datetime:
         if not _TIME.fullmatch(text):
             raise ValueError(text)
         time = datetime.fromisoformat(text)
-        if _is_date(text) and end:
-            time += timedelta(days=1) - timedelta(microseconds=1)
+        if end and (_is_date(text) or _SECOND.search(text)):
+            time += timedelta(days=1 if _is_date(text) else 0, seconds=not _is_date(text)) - timedelta(microseconds=1)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValidationError(

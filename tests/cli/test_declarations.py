@@ -48,8 +48,8 @@ def test_plan_shows_and_appends_nothing(acme: Program) -> None:
     assert (ran.status, ran.err) == (0, "")
     assert ran.lines == [
         f"Account {ACME}",
-        "Operation   About",
-        "CreateUser  user bob",
+        "Operation   About     Change",
+        "CreateUser  user bob  path /ops/",
         "Would append 1 event: UserCreated 1.",
     ]
     assert acme.heads() == before
@@ -76,9 +76,9 @@ def test_apply_appends_and_then_there_is_nothing_to_change(acme: Program) -> Non
 
 def test_exit_code_tells_whether_anything_would_change(acme: Program) -> None:
     file = written(acme, BOB)
-    assert acme("plan", file, "--exit-code").status == 1
+    assert acme("plan", file, "--exit-code").status == 3
     for output in ("json", "csv"):
-        assert acme("plan", file, "--exit-code", "--output", output).status == 1
+        assert acme("plan", file, "--exit-code", "--output", output).status == 3
     assert acme("apply", file).status == 0
     assert acme("plan", file, "--exit-code").status == 0
 
@@ -104,7 +104,9 @@ def test_json(acme: Program) -> None:
     head = acme.heads()[0][1]
     (planned,) = acme.did("plan", file)["Accounts"]
     assert (planned["Account"], planned["PlannedAt"], planned["Position"]) == (ACME, head, None)
-    assert planned["Steps"] == [{"Operation": "CreateUser", "About": "user bob"}]
+    assert planned["Steps"] == [
+        {"Operation": "CreateUser", "About": "user bob", "Change": "path /ops/", "Before": None, "After": None}
+    ]
     assert [(event["Type"], event["Position"]) for event in planned["Events"]] == [("UserCreated", None)]
     (applied,) = acme.did("apply", file)["Accounts"]
     assert (applied["Position"], applied["Repeated"]) == (head + 1, False)
@@ -119,8 +121,8 @@ def test_json(acme: Program) -> None:
 def test_csv(acme: Program) -> None:
     ran = acme("plan", written(acme, BOB), "--output", "csv")
     assert list(csv.reader(io.StringIO(ran.out))) == [
-        ["Account", "Operation", "About"],
-        [ACME, "CreateUser", "user bob"],
+        ["Account", "Operation", "About", "Change", "Before", "After"],
+        [ACME, "CreateUser", "user bob", "path /ops/", "", ""],
     ]
 
 
@@ -170,7 +172,7 @@ def test_what_was_done_before_a_refusal_is_told_and_stays(acme: Program, output:
     file = written(acme, BOB + BETA.replace("carol: ", "carol: {groups: [nosuch]}"))
     ran = acme("apply", file, "--output", output)
     assert ran.status == 1
-    assert ran.err == "InvalidInput: line 7: there is no group nosuch, neither in the account nor in the file.\n"
+    assert ran.err == "InvalidInput: line 7: there is no group 'nosuch', neither in the account nor in the file.\n"
     assert users(acme) == ["alice", "bob"]
     assert acme.rows("SELECT account_id FROM iamledger.ledgers") == [(ACME,)]
     if output == "json":

@@ -448,7 +448,9 @@ def test_a_long_name_of_an_existing_user_is_looked_for() -> None:
     [
         ("2026-11-24", "2026-11-24T23:59:59.999999"),
         ("2024-02-29", "2024-02-29T23:59:59.999999"),
-        ("2026-11-24T15:30:00Z", "2026-11-24T15:30:00"),
+        ("2026-11-24T15:30:00Z", "2026-11-24T15:30:00.999999"),
+        ("2026-11-24T15:30:00.0Z", "2026-11-24T15:30:00"),
+        ("2026-11-24T15:30:59+01:00", "2026-11-24T14:30:59.999999"),
         ("2026-11-24 15:30", "2026-11-24T15:30:00"),
         ("2026-11-24T15", "2026-11-24T15:00:00"),
         ("2026-11-24T15:30:00.25+05:30", "2026-11-24T10:00:00.250000"),
@@ -458,7 +460,7 @@ def test_a_long_name_of_an_existing_user_is_looked_for() -> None:
         ("0999-01-01", "0999-01-01T23:59:59.999999"),
     ],
 )
-def test_times_are_read_in_utc_and_a_date_means_its_end(text: str, time: str) -> None:
+def test_times_are_read_in_utc_and_a_date_or_a_second_means_its_end(text: str, time: str) -> None:
     assert parse_time(text).isoformat() == f"{time}+00:00"
 
 

@@ -264,13 +264,17 @@ class TestCreateVersion:
         again = given(DEPLOYERS).when(create_policy_version, policy=ARN, document=TEXT).then(version(2, TEXT)).again()
         again.then(version(3, TEXT))
 
-    def test_unless_the_default_has_this_very_text(self) -> None:
+    def test_unless_a_version_has_this_very_text(self) -> None:
         create: dict[str, Any] = {"policy": ARN, "unless_same": True, "set_as_default": True}
         given(DEPLOYERS).when(create_policy_version, **create, document=TEXT).then()
         given(DEPLOYERS).when(create_policy_version, **create, document=TEXT + " ").then(
             version(2, TEXT + " "), default(2)
         ).again().then()
-        given(DEPLOYERS, version(2)).when(create_policy_version, **create, document=OTHER).then(version(3), default(3))
+        given(DEPLOYERS, version(2)).when(create_policy_version, **create, document=OTHER).then(
+            default(2)
+        ).again().then()
+        silent = {**create, "set_as_default": False}
+        given(DEPLOYERS, version(2)).when(create_policy_version, **silent, document=OTHER).then()
 
     def test_five_versions_are_the_most(self) -> None:
         with_versions(4).when(create_policy_version, policy=ARN, document=OTHER).then(version(5)).again().then(

@@ -45,7 +45,14 @@ class Told:
     def told(self, **options: Any) -> list[tuple[str, ...]]:
         """User, policy, type and group of each row."""
         names = ("UserName", "PolicyName", "PolicyType", "GroupName")
-        return [tuple(row[name] or "-" for name in names) for row in self.review(**options)]
+        rows = [tuple(row[name] or "-" for name in names) for row in self.review(**options)]
+        whose = {"AWS managed": "Managed", "Customer managed": "Managed"}  # which, `test_whose_a_policy_is` looks at
+        return [tuple(whose.get(value, value) for value in row) for row in rows]
+
+
+def test_whose_a_policy_is(told: Told) -> None:
+    types = {row["PolicyArn"]: row["PolicyType"] for row in told.review() if row["PolicyName"]}
+    assert (types[READER], types[AWS_READER], types[None]) == ("Customer managed", "AWS managed", "Inline")
 
 
 def view(connection: Connection, position: int | None = None) -> Any:

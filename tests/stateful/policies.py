@@ -216,8 +216,10 @@ def _create_policy_version(
 ) -> Told:
     policy_id, held = _the_customers(state, policy)
     _check_customers(state, document)
-    if unless_same and state["versions"][policy_id, held["default"]]["document"] == document:
-        return []
+    same = [id_ for id_, version in versions_of(state, policy_id).items() if version["document"] == document]
+    if unless_same and same:
+        put = [("DefaultPolicyVersionSet", {"policy_id": policy_id, "version_id": same[-1]})]
+        return put if set_as_default and held["default"] not in same else []
     require(len(versions_of(state, policy_id)) < state["quotas"]["versions_per_policy"], "LimitExceeded")
     version = {"policy_id": policy_id, "version_id": f"v{held['newest'] + 1}"}
     default = [("DefaultPolicyVersionSet", version)] if set_as_default else []

@@ -85,7 +85,8 @@ def _managed_policies(view: View) -> dict[str, Row]:
     """Managed policies by their ids."""
     rows = view.rows(
         """
-        SELECT p.policy_id, p.policy_name AS "PolicyName", 'Managed' AS "PolicyType", p.arn AS "PolicyArn"
+        SELECT p.policy_id, p.policy_name AS "PolicyName",
+               CASE p.scope WHEN 'AWS' THEN 'AWS managed' ELSE 'Customer managed' END AS "PolicyType", p.arn AS "PolicyArn"
           FROM {managed_policies} p
         """
     )

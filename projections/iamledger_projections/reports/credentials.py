@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from iamledger.engine.view import Row, View
 
+SLOTS = 2
+"""Keys of a user in IAM's report. Where the quota allows more, there are columns for them too."""
 READS = ("accounts", "users", "access_keys", "access_key_uses")
 _KEY = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
 COLUMNS = (
@@ -35,6 +37,12 @@ def credential_report(view: View) -> list[Row]:
 
     A superseded key whose grace has ended is not active: nobody can use it any more.
     """
+    (most,) = view.rows(
+        "SELECT coalesce(max(n), 0) AS n FROM (SELECT count(*) AS n FROM {access_keys} GROUP BY user_id) AS k"
+    )
+    slots = range(1, max(SLOTS, most["n"]) + 1)
+    keys = ", ".join(map(_key, slots))
+    joins = " ".join(f"LEFT JOIN keys k{n} ON k{n}.user_id = o.user_id AND k{n}.slot = {n}" for n in slots)
     return view.rows(
         f"""
         WITH keys AS (
@@ -56,13 +64,11 @@ def credential_report(view: View) -> list[Row]:
                coalesce(o.password, 'N/A') AS "password_enabled", 'N/A' AS "password_last_used",
                coalesce(o.password, 'N/A') AS "password_last_changed",
                coalesce(o.password, 'N/A') AS "password_next_rotation", 'N/A' AS "mfa_active",
-               {_key(1)},
-               {_key(2)},
+               {keys},
                'N/A' AS "cert_1_active", 'N/A' AS "cert_1_last_rotated",
                'N/A' AS "cert_2_active", 'N/A' AS "cert_2_last_rotated"
           FROM owners o
-          LEFT JOIN keys k1 ON k1.user_id = o.user_id AND k1.slot = 1
-          LEFT JOIN keys k2 ON k2.user_id = o.user_id AND k2.slot = 2
+          {joins}
          ORDER BY o.user_id IS NOT NULL, lower(o.name) COLLATE "C"
         """
     )

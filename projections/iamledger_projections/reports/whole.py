@@ -23,7 +23,8 @@ def whole_user(view: View, user_name: str) -> Row:
     user = get_user(view, user_name)
     boundary = boundary_of(view, user["UserId"])
     keys = [
-        {name: value for name, value in key.items() if name != "UserName"} for key in list_access_keys(view, user_name)
+        {name: value for name, value in key.items() if name != "UserName"}
+        for key in list_access_keys(view, user["UserName"])
     ]
     return {
         **user,

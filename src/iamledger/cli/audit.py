@@ -50,6 +50,7 @@ def log(
     ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")] = None,
+    ticket: Annotated[str | None, typer.Option("--ticket", help="With this ticket.")] = None,
     type_: Annotated[
         list[str] | None, typer.Option("--type", help="Of this type, such as UserCreated; can be repeated.")
     ] = None,
@@ -81,6 +82,7 @@ def log(
         policy=policy,
         access_key_id=key,
         actor=actor,
+        ticket=ticket,
         types=type_ or (),
         since=parse_time(since, end=False) if since is not None else None,
         until=parse_time(until) if until is not None else None,
@@ -336,7 +338,10 @@ def _print_event(event: RecordedEvent, names: Mapping[str, str], changes: Iterab
     width = max(map(len, data), default=0)
     for name, value in data.items():
         called = f" ({cell(names[value])})" if name in _IDS and value in names else ""
-        print(f"    {cell(name).ljust(width)}  {cell(value)}{called}")
+        first, *rest = value.splitlines() if isinstance(value, str) and "\n" in value else [value]
+        print(f"    {cell(name).ljust(width)}  {cell(first)}{called}")
+        for line in rest:
+            print(f"    {'':{width}}  {cell(line)}")
     for change in changes:
         print(f"\n    {styled(change.projection, 'heading')} {cell('/'.join(change.key))}")
         for name, (before, after) in change.columns().items():

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from iamledger.cli.differences import tell_texts
 from iamledger.cli.output import Output, print_csv, print_json, print_table, progress_bar, say
 from iamledger.cli.session import Writing, told_events
 
 if TYPE_CHECKING:
     from iamledger.ledger import Outcome
     from iamledger.plans.applying import Plan
+    from iamledger.plans.planning import Step
 
 DeclarationFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="YAML; - for standard input.", allow_dash=True, dir_okay=False)
@@ -59,8 +61,8 @@ def _tell_programs(to: Writing, done: Sequence[tuple[Plan, Outcome]]) -> None:
     if to.output is Output.JSON:
         print_json({"Accounts": [_for_programs(*one) for one in done]})
     elif to.output is Output.CSV:
-        rows = [{"Account": plan.account_id, **_row(step)} for plan, _ in done for step in plan.steps]
-        print_csv(rows, ["Account", "Operation", "About"])
+        rows = [{"Account": plan.account_id, **_whole(step)} for plan, _ in done for step in plan.steps]
+        print_csv(rows, ["Account", "Operation", "About", "Change", "Before", "After"])
 
 
 def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:
@@ -69,7 +71,12 @@ def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:
         print("Nothing to change.")
         say(f"as of position {plan.position}", "faint")
         return
-    print_table([_row(step) for step in plan.steps], ["Operation", "About"])
+    print_table([_row(step) for step in plan.steps], ["Operation", "About", "Change"])
+    for step in plan.steps:
+        if step.before is not None or step.after is not None:
+            tell_texts(f"\n{step.operation} {step.about}", step.before, step.after)
+    if any(step.before or step.after for step in plan.steps):
+        print()
     types = Counter(type(event).__name__ for event in outcome.events)
     told = ", ".join(f"{type_} {count}" for type_, count in sorted(types.items()))
     did = "Appended before" if outcome.repeated else "Would append" if to.dry_run else "Appended"
@@ -79,8 +86,12 @@ def _tell(to: Writing, plan: Plan, outcome: Outcome) -> None:
         say(f"positions {outcome.first} to {outcome.last}", "position")
 
 
-def _row(step: Any) -> dict[str, str]:
-    return {"Operation": step.operation, "About": step.about}
+def _row(step: Step) -> dict[str, str | None]:
+    return {"Operation": step.operation, "About": step.about, "Change": step.change or None}
+
+
+def _whole(step: Step) -> dict[str, str | None]:
+    return {**_row(step), "Before": step.before, "After": step.after}
 
 
 def _for_programs(plan: Plan, outcome: Outcome) -> dict[str, Any]:
@@ -89,6 +100,6 @@ def _for_programs(plan: Plan, outcome: Outcome) -> dict[str, Any]:
         "PlannedAt": plan.position,
         "Position": outcome.last,
         "Repeated": outcome.repeated,
-        "Steps": [_row(step) for step in plan.steps],
+        "Steps": [_whole(step) for step in plan.steps],
         "Events": told_events(outcome),
     }

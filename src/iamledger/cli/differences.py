@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from typing import Any
@@ -10,6 +11,8 @@ from iamledger.cli.output import Output, Row, cell, instant, print_csv, print_js
 
 _WITH_TIME = frozenset({"AgeDays"})
 """Members that change by themselves, as time passes."""
+_IDENTITY = {"AttachedPolicies": ["PolicyArn"], "Attachments": ["EntityType", "EntityName", "Usage"]}
+"""By what the elements of a list are told apart, where the first member is not enough."""
 Found = tuple[Row | None, Mapping[str, Any]]
 """The thing, if it existed, and which moment it is of."""
 
@@ -42,12 +45,14 @@ def differences(before: Row | None, after: Row | None) -> Iterator[tuple[str, An
 def _members(record: Row) -> dict[str, Any]:
     """The members of a record; each element of a list of things becomes one of its own, named by what it is called."""
     found: dict[str, Any] = {}
+    same: Counter[str] = Counter()
     for name, value in record.items():
         if isinstance(value, list) and all(isinstance(element, dict) for element in value):
             for element in value:
                 kept = {k: v for k, v in element.items() if k not in _WITH_TIME}
-                called = next(iter(kept.values()), None)
-                found[f"{name}/{called}"] = kept
+                member = f"{name}/" + " ".join(str(kept[k]) for k in _IDENTITY.get(name, list(kept)[:1]))
+                same[member] += 1
+                found[member if same[member] == 1 else f"{member}#{same[member]}"] = kept
         elif name not in _WITH_TIME:
             found[name] = value
     return found
@@ -55,10 +60,7 @@ def _members(record: Row) -> dict[str, Any]:
 
 def _tell(member: str, old: Any, new: Any) -> None:
     if any(isinstance(text, str) and "\n" in text for text in (old, new)):
-        say(member, "heading")
-        lines = list(unified_diff((old or "").splitlines(), (new or "").splitlines(), lineterm=""))[2:]
-        for line in lines:
-            say(f"  {cell(line)}", {"+": "added", "-": "removed"}.get(line[0], "faint"))
+        tell_texts(member, old, new)
         return
     if isinstance(old, dict) and isinstance(new, dict) and "type" not in old:
         for name in dict.fromkeys([*old, *new]):
@@ -67,11 +69,18 @@ def _tell(member: str, old: Any, new: Any) -> None:
         return
     for sign, value, style in (("-", old, "removed"), ("+", new, "added")):
         if value is not None:
-            say(f"{sign} {member}{_told(value)}", style)
+            say(f"{sign} {cell(member)}{_told(value)}", style)
+
+
+def tell_texts(heading: str, old: str | None, new: str | None) -> None:
+    """How two texts differ, by their lines."""
+    say(heading, "heading")
+    for line in list(unified_diff((old or "").splitlines(), (new or "").splitlines(), lineterm=""))[2:]:
+        say(f"  {cell(line)}", {"+": "added", "-": "removed"}.get(line[0], "faint"))
 
 
 def _told(value: Any) -> str:
-    """What there is to tell beside the member's name, which tells what an element is called."""
+    """What there is to tell beside the member's name."""
     if not isinstance(value, dict) or "type" in value:  # an actor has a type
         return f"  {cell(value)}"
     rest = list(value.items())[1:]

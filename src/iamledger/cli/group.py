@@ -46,7 +46,7 @@ def show(at: Reading, name: GroupName) -> None:
 
     constraints.GROUP_NAME.check(name)
     projections = ("groups", "users", "memberships", "attached_policies", "managed_policies", "inline_policies")
-    at.show("Group", projections, lambda view: whole_group(view, name))
+    at.show("Group", projections, whole_group, name, "GroupId")
 
 
 @app.command("list", epilog="Example: iamledger group list --path-prefix /operations/ --output csv")

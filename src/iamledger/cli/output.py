@@ -92,8 +92,18 @@ def print_csv(rows: Sequence[Row], columns: Sequence[str], *, header: bool = Tru
     if header:
         writer.writerow(columns)
     for row in rows:
-        cells = {column: cell(row.get(column), exact=True) for column in columns}
+        cells = {column: _csv_cell(column, row.get(column)) for column in columns}
         writer.writerow([text if name == "SecretAccessKey" else _harmless(text) for name, text in cells.items()])
+
+
+_DOCUMENTS = ("Document", "Before", "After")
+
+
+def _csv_cell(column: str, value: Any) -> str:
+    """As `cell`, but a policy's text keeps its lines: it would be no JSON without them."""
+    if column in _DOCUMENTS and isinstance(value, str):
+        return "".join(c if c.isprintable() or c in "\n\r\t" else ascii(c)[1:-1] for c in value)
+    return cell(value, exact=True)
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -150,7 +160,7 @@ def print_document(text: str) -> None:
     from rich.console import Console
     from rich.syntax import Syntax
 
-    Console(width=_room()).print(Syntax(visible, "json", background_color="default", word_wrap=True))
+    Console(width=_room()).print(Syntax(visible, "json", theme="ansi_dark", word_wrap=True))
 
 
 def cell(value: Any, *, exact: bool = False) -> str:

@@ -19,7 +19,7 @@ def plan(
     to: Writing,
     file: DeclarationFile,
     prune: PruneOption = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 if anything would change.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if anything would change.")] = False,
 ) -> None:
     """Show what `apply` would change, and append nothing.
 
@@ -28,4 +28,4 @@ def plan(
     """
     to.dry_run = True
     if carry_out(to, file, prune) and exit_code:
-        raise typer.Exit(1)
+        raise typer.Exit(3)

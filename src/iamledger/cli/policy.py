@@ -32,7 +32,7 @@ GroupOption = Annotated[
     str | None, typer.Option("--group", metavar="GROUP", help="Of, or to, this group.", autocompletion=GROUP)
 ]
 VersionId = Annotated[str, typer.Argument(metavar="VERSION", help="Version, such as v2.")]
-COLUMNS = ("PolicyName", "Arn", "DefaultVersionId", "AttachmentCount", "UpdateDate")
+COLUMNS = ("PolicyName", "Arn", "DefaultVersionId", "AttachmentCount", "BoundaryUsageCount", "UpdateDate")
 
 
 @app.command(epilog="Example: iamledger policy create deployers deployers.json --description 'what CI may do'")
@@ -71,7 +71,7 @@ def show(at: Reading, policy: PolicyName) -> None:
     projections = (
         "managed_policies", "policy_versions", "attached_policies", "permissions_boundaries", "users", "groups",
     )  # fmt: skip
-    at.show("Policy", projections, lambda view: whole_policy(view, policy))
+    at.show("Policy", projections, whole_policy, policy, "Arn")
 
 
 @app.command("list", epilog="Example: iamledger policy list --scope all --attached")
@@ -106,7 +106,7 @@ def delete(
     """Delete a managed policy that is attached to nothing and has one version left. Its texts stay in the ledger."""
     from iamledger.iam.managed_policy import delete_policy
 
-    outcome = to.execute(delete_policy, policy=_arn(to, policy), with_versions=with_versions)
+    outcome = to.execute(delete_policy, **_policy(to, policy), with_versions=with_versions)
     to.tell(outcome, f"Deleted policy {policy}.")
 
 
@@ -117,7 +117,8 @@ def attach(to: Writing, policy: PolicyName, user: UserOption = None, group: Grou
     from iamledger.iam.attachment import attach_group_policy, attach_user_policy
 
     decision, whom, told = _principal(user, group, attach_user_policy, attach_group_policy)
-    to.tell(to.execute(decision, **whom, policy=_arn(to, policy)), f"Attached policy {policy} to {told}.")
+    named = _policy(to, policy)
+    to.tell(to.execute(decision, **whom, **named), f"Attached policy {named['policy']} to {told}.")
 
 
 @app.command(epilog="Example: iamledger policy detach ReadOnlyAccess --group auditors")
@@ -127,7 +128,8 @@ def detach(to: Writing, policy: PolicyName, user: UserOption = None, group: Grou
     from iamledger.iam.attachment import detach_group_policy, detach_user_policy
 
     decision, whom, told = _principal(user, group, detach_user_policy, detach_group_policy)
-    to.tell(to.execute(decision, **whom, policy=_arn(to, policy)), f"Detached policy {policy} from {told}.")
+    named = _policy(to, policy)
+    to.tell(to.execute(decision, **whom, **named), f"Detached policy {named['policy']} from {told}.")
 
 
 @app.command("put-inline", epilog="Example: iamledger policy put-inline own-keys own-keys.json --user alice")
@@ -152,7 +154,8 @@ def show_inline(at: Reading, name: InlineName, user: UserOption = None, group: G
 
     constraints.POLICY_NAME.check(name)
     id_of = _id_of(user, group)
-    at.show("Policy", ("users", "groups", "inline_policies"), lambda view: get_inline_policy(view, id_of(view), name))
+    read = ("users", "groups", "inline_policies")
+    at.show("Policy", read, lambda view, called: get_inline_policy(view, id_of(view), called), name)
 
 
 @app.command("list-inline", epilog="Example: iamledger policy list-inline --group auditors")
@@ -189,10 +192,17 @@ def import_managed(
 
     A file holds the policy's document. A text that is new becomes the default version; the same text changes nothing.
     """
-    files = sorted(folder.rglob("*.json"))
+    files = sorted(file for file in folder.rglob("*.json") if file.is_file() and not file.is_symlink())
     if not files:
         raise typer.BadParameter(f"there is no file *.json in {folder}", param_hint="DIR")
-    outcome = to.execute_all(list(_imports(folder, files)))
+    from iamledger.iam.refusals import Refusal
+
+    try:
+        outcome = to.execute_all(list(_imports(folder, files)))
+    except Refusal as refusal:
+        if refusal.command is None:
+            raise
+        raise refusal.of(str(files[refusal.command // 2])) from refusal  # there are two commands for each file
     to.tell(outcome, f"Imported {len(files)} {'policy' if len(files) == 1 else 'policies'}.")
 
 
@@ -215,12 +225,12 @@ def create_version(
     document: Document,
     set_as_default: Annotated[bool, typer.Option("--set-as-default", help="Put it in force at once.")] = False,
 ) -> None:
-    """Give a managed policy another version. With --if-not-exists: unless the default has this very text."""
+    """Give a managed policy another version. With --if-not-exists: unless one has this very text."""
     from iamledger.iam.managed_policy import PolicyVersionCreated, create_policy_version
 
     outcome = to.execute(
         create_policy_version,
-        policy=_arn(to, policy),
+        **_policy(to, policy),
         document=document_text(document),
         set_as_default=set_as_default,
         unless_same=to.if_not_exists,
@@ -276,8 +286,8 @@ def set_default_version(to: Writing, policy: PolicyName, version_id: VersionId) 
     """Put a version of a managed policy in force."""
     from iamledger.iam.managed_policy import set_default_policy_version
 
-    outcome = to.execute(set_default_policy_version, policy=_arn(to, policy), version_id=version_id)
-    to.tell(outcome, f"Version {version_id} of policy {policy} is the default.")
+    outcome = to.execute(set_default_policy_version, **_policy(to, policy), version_id=version_id)
+    to.tell(outcome, f"Made version {version_id} of policy {policy} the default.")
 
 
 @version.command("delete", epilog="Example: iamledger policy version delete deployers v1")
@@ -286,7 +296,7 @@ def delete_version(to: Writing, policy: PolicyName, version_id: VersionId) -> No
     """Delete a version of a managed policy that is not in force. Its text stays in the ledger."""
     from iamledger.iam.managed_policy import delete_policy_version
 
-    outcome = to.execute(delete_policy_version, policy=_arn(to, policy), version_id=version_id)
+    outcome = to.execute(delete_policy_version, **_policy(to, policy), version_id=version_id)
     to.tell(outcome, f"Deleted version {version_id} of policy {policy}.")
 
 
@@ -299,8 +309,8 @@ def set_boundary(to: Writing, user: UserArgument, policy: PolicyName) -> None:
     """Make a managed policy the permissions boundary of a user, in the place of another."""
     from iamledger.iam.permissions_boundary import put_user_permissions_boundary
 
-    outcome = to.execute(put_user_permissions_boundary, user=user, policy=_arn(to, policy))
-    to.tell(outcome, f"Policy {policy} is the permissions boundary of user {user}.")
+    outcome = to.execute(put_user_permissions_boundary, user=user, **_policy(to, policy))
+    to.tell(outcome, f"Set the permissions boundary of user {user} to policy {policy}.")
 
 
 @boundary.command("clear", epilog="Example: iamledger policy boundary clear alice")
@@ -309,13 +319,17 @@ def clear_boundary(to: Writing, user: UserArgument) -> None:
     """Take a user's permissions boundary away. If there is none, nothing changes."""
     from iamledger.iam.permissions_boundary import delete_user_permissions_boundary
 
-    to.tell(to.execute(delete_user_permissions_boundary, boundary=user), f"User {user} has no permissions boundary.")
+    to.tell(
+        to.execute(delete_user_permissions_boundary, boundary=user), f"Cleared the permissions boundary of user {user}."
+    )
 
 
-def _arn(to: Writing, policy: str) -> str:
+def _policy(to: Writing, policy: str) -> dict[str, Any]:
+    """The argument that names a policy. A repeat is known by what was written, and answered even if the policy is gone."""
     from iamledger.policies import named_policy
 
-    return named_policy(to.database.connection, to.account_id, policy)
+    arn = named_policy(to.database.connection, to.account_id, policy, to.request_id)
+    return {"policy": arn, "asked": {"policy": policy}}
 
 
 def _principal(

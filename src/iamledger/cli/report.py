@@ -118,10 +118,11 @@ def credentials(at: Reading) -> None:
     The account's root comes first. Passwords, MFA devices and certificates are not in the ledger yet: their columns say N/A.
     A key whose grace has ended is not active.
     """
-    from iamledger_projections.reports.credentials import COLUMNS, READS, credential_report
+    from iamledger_projections.reports.credentials import READS, credential_report
 
     with at.view(*READS) as view:
-        _tell(at, "CredentialReport", credential_report(view), view, COLUMNS)
+        rows = credential_report(view)
+        _tell(at, "CredentialReport", rows, view, list(rows[0]))
 
 
 @app.command(
@@ -169,6 +170,8 @@ _ACCESS_REVIEW = (
     "AddedToGroupDate",
     "AddedToGroupBy",
     "AddedToGroupPosition",
+    "AddedToGroupReason",
+    "AddedToGroupTicket",
 )
 """Those that a person needs, in the order in which they are read."""
 

@@ -28,6 +28,7 @@ from iamledger.cli.output import (
 
 if TYPE_CHECKING:
     from iamledger.engine.view import View
+    from iamledger.iam.refusals import NoSuchEntity
     from iamledger.ledger import Command, Ledger, Outcome
     from iamledger.settings import Settings
     from iamledger.store import Database
@@ -148,28 +149,44 @@ class Reading(Session):
             return moment(connection, self.account_id, self.as_of).position
         return store.head(connection, self.account_id).position
 
-    def show(self, name: str, projections: Collection[str], query: Callable[[View], Row]) -> None:
-        """Print one thing, or with --diff how it differs between two moments. Raises NoSuchEntity."""
+    def show(
+        self,
+        name: str,
+        projections: Collection[str],
+        query: Callable[[View, str], Row],
+        called: str,
+        id_: str | None = None,
+    ) -> None:
+        """Print one thing, or with --diff how it differs between two moments. Raises NoSuchEntity.
+
+        `query` finds what is called so. What has another name at the first moment is found by the unique id that it has at
+        the second, in the member `id_`.
+        """
         if self.diff is None:
             with self.view(*projections) as view:
-                self.tell(name, query(view), view)
+                self.tell(name, query(view, called), view)
             return
         from iamledger.cli.differences import tell_differences
+
+        after, origin_after, missing = self._at(self.diff[1], projections, query, called)
+        same = after[id_] if after is not None and id_ is not None else called
+        before, origin_before, _ = self._at(self.diff[0], projections, query, same)
+        if before is None and missing is not None:
+            raise missing
+        tell_differences(self.output, name, (before, origin_before), (after, origin_after))
+
+    def _at(
+        self, moment: str, projections: Collection[str], query: Callable[[View, str], Row], called: str
+    ) -> tuple[Row | None, dict[str, Any], NoSuchEntity | None]:
+        """What is called so at a moment, or why there is nothing."""
         from iamledger.iam.refusals import NoSuchEntity
 
-        found: list[tuple[Row | None, dict[str, Any]]] = []
-        missing: NoSuchEntity | None = None
-        for moment in self.diff:
-            self.as_of = moment
-            with self.view(*projections) as view:
-                try:
-                    found.append((query(view), self.origin(view)))
-                except NoSuchEntity as error:
-                    missing = error
-                    found.append((None, self.origin(view)))
-        if missing is not None and not any(row for row, _ in found):
-            raise missing
-        tell_differences(self.output, name, *found)
+        self.as_of = moment
+        with self.view(*projections) as view:
+            try:
+                return query(view, called), self.origin(view), None
+            except NoSuchEntity as error:
+                return None, self.origin(view), error
 
     def origin(self, view: View) -> dict[str, Any]:
         """Which moment of which account an answer is of, for programs."""

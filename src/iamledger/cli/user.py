@@ -50,7 +50,7 @@ def show(at: Reading, name: UserName) -> None:
         "users", "groups", "memberships", "attached_policies", "managed_policies", "inline_policies",
         "permissions_boundaries", "access_keys", "access_key_uses",
     )  # fmt: skip
-    at.show("User", projections, lambda view: whole_user(view, name))
+    at.show("User", projections, whole_user, name, "UserId")
 
 
 @app.command("list", epilog="Example: iamledger user list --path-prefix /engineering/ --output csv")

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, Tag
-from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun
+from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
 from iamledger.iam.quotas import Quotas, refuse_beyond
-from iamledger.iam.refusals import DeleteConflict, EntityAlreadyExists
+from iamledger.iam.refusals import EntityAlreadyExists
 
 GROUP = Tag("group")
 GROUP_NAME = Tag("group-name", fold_case=True)
@@ -128,7 +128,5 @@ def update_group(group: Group, new_name: GroupName | None = None, new_path: str 
 
 def delete_group(group: Group, dependents: Annotated[Sequence[Dependent], DependentsOf(GROUP)]) -> Iterator[Event]:
     """Delete a group, which must have no members and no policies left."""
-    for dependent in dependents:
-        if not dependent.gone:
-            raise DeleteConflict(f"Cannot delete entity, {dependent.remove_first} first.")
+    yield from delete_dependents(dependents)
     yield GroupDeleted(group_id=group.id, group_name=group.group_name)

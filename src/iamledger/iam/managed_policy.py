@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, Tag
-from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun
+from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
 from iamledger.iam.policy_document import checked_size
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
@@ -246,10 +246,16 @@ def create_policy_version(
     set_as_default: bool = False,
     unless_same: bool = False,
 ) -> Iterator[Event]:
-    """Give a managed policy another version. With `unless_same`, nothing changes if the default has this very text."""
+    """Give a managed policy another version. With `unless_same`, none that has a text which a version has already.
+
+    That version is put in force, if the new one would have been.
+    """
     policy.check_changeable()
     _check_document(document, quotas)
-    if unless_same and versions.documents[versions.default] == document:
+    same = [version_id for version_id, text in versions.documents.items() if text == document]
+    if unless_same and same:
+        if set_as_default and versions.default not in same:
+            yield DefaultPolicyVersionSet(policy_id=policy.id, version_id=same[-1])
         return
     if len(versions.documents) >= quotas.versions_per_policy:
         raise LimitExceeded(
@@ -300,6 +306,7 @@ def delete_policy(
             "This policy has more than one version. Before you delete a policy, you must delete the policy's versions."
             " The default version is deleted with the policy."
         )
+    yield from delete_dependents(dependents)
     yield PolicyDeleted(policy_id=policy.id, arn=policy.arn, version_id=versions.default)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from iamledger.iam.events import Event, Tag
-from iamledger.iam.refusals import NoSuchEntity
+from iamledger.iam.refusals import DeleteConflict, NoSuchEntity
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,16 @@ class Dependent(Noun):
     def ended(self) -> Iterable[Event]:
         """The events by which it goes, when what it belongs to is deleted."""
         return ()
+
+
+def delete_dependents(dependents: Iterable[Dependent]) -> Iterable[Event]:
+    """The events by which all of them go. Raises DeleteConflict for the first that stands in the way."""
+    known = list(dependents)
+    for dependent in known:
+        if not dependent.gone:
+            raise DeleteConflict(f"Cannot delete entity, {dependent.remove_first} first.")
+    for dependent in known:
+        yield from dependent.ended()
 
 
 @dataclass(frozen=True, slots=True)

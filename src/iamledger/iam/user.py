@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.constraints import Tags
 from iamledger.iam.events import PERSONAL, USER, USER_NAME, Event, Tag
-from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun
+from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
 from iamledger.iam.quotas import Quotas, refuse_beyond
-from iamledger.iam.refusals import DeleteConflict, EntityAlreadyExists
+from iamledger.iam.refusals import EntityAlreadyExists
 
 # Events. Their names and fields are the storage format: never rename them.
 
@@ -175,11 +175,7 @@ def untag_user(user: UserTags, keys: Annotated[Sequence[str], PERSONAL]) -> Iter
 
 def delete_user(user: User, dependents: Annotated[Sequence[Dependent], DependentsOf(USER)]) -> Iterator[Event]:
     """Delete a user, who must have nothing left that belongs to it."""
-    for dependent in dependents:
-        if not dependent.gone:
-            raise DeleteConflict(f"Cannot delete entity, {dependent.remove_first} first.")
-    for dependent in dependents:
-        yield from dependent.ended()
+    yield from delete_dependents(dependents)
     yield UserDeleted(user_id=user.id, user_name=user.user_name)
 
 

@@ -39,10 +39,13 @@ DELETING = (user.delete_user, group.delete_group, managed_policy.delete_policy)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command, and for people what it is about."""
+    """A command, and for people what it is about, what changes, and the text of a document before and after."""
 
     about: str
     command: Command
+    change: str = ""
+    before: str | None = None
+    after: str | None = None
 
     @property
     def operation(self) -> str:
@@ -109,7 +112,8 @@ class _Planning:
                 raise _refused(policy.line, str(error)) from None
         if there is None:
             wishes = {"name": at, "document": policy.document.text, "description": policy.description}
-            yield Step(f"policy {policy.name}", Command(managed_policy.create_policy, wishes))
+            made = Command(managed_policy.create_policy, wishes)
+            yield Step(f"policy {policy.name}", made, _at(policy.path), after=policy.document.text)
             return
         if self._arn(there) != at:
             raise _refused(
@@ -119,14 +123,16 @@ class _Planning:
             raise _refused(policy.line, f"the description of policy {there.name} cannot be changed")
         if not policy.document.is_text(there.document.text):
             wishes = {"policy": at, "document": policy.document.text}
-            yield Step(f"policy {policy.name}", Command(managed_policy.replace_policy_document, wishes))
+            replaced = Command(managed_policy.replace_policy_document, wishes)
+            yield Step(f"policy {policy.name}", replaced, "", there.document.text, policy.document.text)
 
     def _group(self, declared: Group, there: Group | None) -> Iterator[Step]:
         name, about = declared.name, f"group {declared.name}"
         if there is None:
-            yield Step(about, Command(group.create_group, {"name": name, "path": _path(declared)}))
+            made = Command(group.create_group, {"name": name, "path": _path(declared)})
+            yield Step(about, made, _at(_path(declared)))
         elif wishes := _moved(declared, there):
-            yield Step(about, Command(group.update_group, {"group": there.name, **wishes}))
+            yield Step(about, Command(group.update_group, {"group": there.name, **wishes}), _from_to(there, wishes))
         there = there or Group(name)
         yield from self._inline(about, {"group": name}, declared.inline, there.inline)
         yield from self._attached(about, {"group": name}, declared, there)
@@ -135,10 +141,10 @@ class _Planning:
         name, about = person.name, f"user {person.name}"
         if there is None:
             new = {"name": name, "path": _path(person), "tags": list(person.tags or ())}
-            yield Step(about, Command(user.create_user, new))
+            yield Step(about, Command(user.create_user, new), _at(_path(person)))
             there = User(name, tags=person.tags)
         elif wishes := _moved(person, there):
-            yield Step(about, Command(user.update_user, {"user": there.name, **wishes}))
+            yield Step(about, Command(user.update_user, {"user": there.name, **wishes}), _from_to(there, wishes))
         yield from self._tags(about, person, there)
         yield from self._inline(about, {"user": name}, person.inline, there.inline)
         yield from self._attached(about, {"user": name}, person, there)
@@ -173,12 +179,14 @@ class _Planning:
         has = has or {}
         for name in has:
             if name not in wanted:
-                yield Step(f"{about}: {name}", Command(delete, {**whose, "policy_name": name}))
+                gone = Command(delete, {**whose, "policy_name": name})
+                yield Step(f"{about}: {name}", gone, before=has[name].text)
         new = [n for n, document in wanted.items() if n not in has or not document.is_text(has[n].text)]
         growth = {n: size(wanted[n].text) - (size(has[n].text) if n in has else 0) for n in new}
         for name in sorted(new, key=lambda n: growth[n] > 0):  # those that shrink make room for the others
             wishes = {**whose, "policy_name": name, "document": wanted[name].text}
-            yield Step(f"{about}: {name}", Command(put, wishes))
+            before = has[name].text if name in has else None
+            yield Step(f"{about}: {name}", Command(put, wishes), before=before, after=wanted[name].text)
 
     def _attached(
         self, about: str, whose: Mapping[str, str], declared: User | Group, there: User | Group
@@ -239,7 +247,7 @@ class _Planning:
         for name, policy in self.present.policies.items():
             if name not in self.desired.policies:
                 gone = Command(managed_policy.delete_policy, {"policy": self._arn(policy), "with_versions": True})
-                yield Step(f"policy {policy.name}", gone)
+                yield Step(f"policy {policy.name}", gone, before=policy.document.text)
 
     def _policy_arn(self, policy: str, line: int) -> str:
         found = policy if policy in self._known else self._arns.get(policy.lower())
@@ -252,6 +260,16 @@ class _Planning:
         if found is None:
             raise _refused(line, f"there is no group {name!a}, neither in the account nor in the file")
         return found.name
+
+
+def _at(path: str) -> str:
+    return "" if path == "/" else f"path {path}"
+
+
+def _from_to(there: User | Group, wishes: Mapping[str, str]) -> str:
+    """What an update changes, from what to what."""
+    has = {"new_name": there.name, "new_path": there.path}
+    return ", ".join(f"{wish[4:]} {has[wish]} -> {value}" for wish, value in wishes.items())
 
 
 def _path(declared: User | Group) -> str:

@@ -69,6 +69,15 @@ def head(connection: Connection, account_id: str) -> Head:
     return Head(*row)
 
 
+def is_recorded(connection: Connection, account_id: str, request_id: str) -> bool:
+    """Was anything appended under this request id?"""
+    with translated():
+        row = connection.execute(
+            "SELECT FROM iamledger.requests WHERE account_id = %s AND request_id = %s", (account_id, request_id)
+        ).fetchone()
+    return row is not None
+
+
 def position_at(connection: Connection, account_id: str, time: datetime) -> int:
     """The last position recorded at or before a time. Raises `NoLedger`, `TimeInFuture`."""
     with translated():
