@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import re
 from datetime import date
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from iamledger.policy.arns import check_arn
@@ -78,7 +78,7 @@ def moment(text: str) -> Decimal | None:
     if found["sign"]:
         east = int(found["zone_hour"]) * 3600 + int(found["zone_minute"]) * 60
         seconds += east if found["sign"] == "-" else -east
-    return seconds + Decimal(found["second"] or 0)
+    return _EXACT.add(Decimal(seconds), Decimal(found["second"] or 0))
 
 
 def network(text: str) -> IPv4Network | IPv6Network | None:
@@ -104,6 +104,7 @@ def truth(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.lower())
 
 
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # whatever the thread's own context is
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
 _EPOCH = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")

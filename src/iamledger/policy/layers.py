@@ -1,0 +1,48 @@
+"""One layer of policies, compiled: an index of its Denies, and one of its Allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from iamledger.policy.callers import Caller, Grant
+from iamledger.policy.index import Index
+from iamledger.policy.requests import Layer
+from iamledger.policy.sources import Policy, Source, sources
+from iamledger.policy.substitution import Facts
+
+
+class CompiledLayer:
+    """A layer. An index that would be empty is None. `action` is in lower case everywhere."""
+
+    __slots__ = ("allow", "deny", "layer", "level", "needs_facts")
+
+    def __init__(self, layer: Layer, level: int | None, policies: Iterable[Policy]) -> None:
+        self.layer, self.level = layer, level
+        every = [source for policy in policies for source in sources(policy, layer, level)]
+        denies = [source for source in every if source.effect == "Deny"]
+        allows = [source for source in every if source.effect == "Allow"]
+        self.deny = Index(denies) if denies else None
+        self.allow = Index(allows) if allows else None
+        self.needs_facts = any(index is not None and index.needs_facts for index in (self.deny, self.allow))
+
+    def denies(self, action: str, resource: str, facts: Facts) -> bool:
+        """Whether a Deny matches."""
+        return self.deny is not None and self.deny.any(action, resource, facts)
+
+    def allows(self, action: str, resource: str, facts: Facts) -> bool:
+        """Whether an Allow matches."""
+        return self.allow is not None and self.allow.any(action, resource, facts)
+
+    def allowing(self) -> tuple[Source, ...]:
+        """The statements that allow something."""
+        return self.allow.sources if self.allow is not None else ()
+
+
+def denying(found: Iterable[Source], caller: Caller, *, bounded: bool) -> list[Source]:
+    """Those of a resource policy's matching Denies that are about a caller."""
+    return [source for source in found if source.denies(caller, bounded=bounded)]
+
+
+def granted(found: Iterable[Source], caller: Caller) -> Grant:
+    """What a resource policy's matching Allows grant to a caller: the most that one of them does."""
+    return max((source.grant(caller) for source in found), default=Grant.NONE)
