@@ -17,8 +17,9 @@ from iamledger.policy.prefixes import Prefixes
 
 FEW = 6
 """So many entries are gone through one by one."""
-MOST = 100_000
-"""So many places in one bucket, at most, are worth a division by actions."""
+SOME = 64
+"""So many are not worth a division by actions if each has `MANY_ACTIONS`: it would cost more memory than it saves time."""
+MANY_ACTIONS = 32
 
 Placed = tuple[Pattern | None, Entry]
 _WORD = re.compile("[0-9A-Za-z]+")
@@ -65,19 +66,19 @@ Bucket = tuple[Entry, ...] | ByAction
 
 def bucket(placed: Sequence[Placed]) -> Bucket:
     """What holds the entries."""
-    places = sum(len(entry.source.statement.action) or 1 for _, entry in placed)
-    if len(placed) <= FEW or places > MOST:
+    actions = sum(len(entry.source.statement.action) for _, entry in placed)
+    if len(placed) <= FEW or (len(placed) <= SOME and actions > MANY_ACTIONS * len(placed)):
         return tuple(entry for _, entry in placed)
     names: dict[str, list[Placed]] = defaultdict(list)
     beginnings: dict[str, list[Placed]] = defaultdict(list)
     for pattern, entry in placed:
-        actions = entry.source.statement.action
-        for action in actions:
+        named = entry._replace(action=None)
+        for action in entry.source.statement.action:
             if action.literal is not None:
-                names[action.literal].append((pattern, entry._replace(action=None)))
+                names[action.literal].append((pattern, named))
             else:
                 beginnings[action.prefix].append((pattern, entry._replace(action=pattern_test(action))))
-        if not actions:
+        if not entry.source.statement.action:
             beginnings[""].append((pattern, entry))
     return ByAction(names, beginnings)
 

@@ -2,8 +2,8 @@
 
 - Resources compare with case (rule 21). `*` crosses `/`.
 - Of the first five parts of an ARN, a `*` that ends a part may cross colons (`arn:aws:iam::*`); other wildcards there match
-  no colon (?). A run of wildcards counts as one, so `*?` before a colon ends its part with a `*` (?). In the sixth part,
-  which has colons of its own, wildcards match everything.
+  no colon (?). A run of wildcards is `?`s and then a `*`, so that `*?` before a colon ends its part with a `*` (?).
+- In the sixth part, which has colons of its own, wildcards match everything.
 - Variables stand in the sixth part only; with one unresolved, the pattern matches nothing (rule 22).
 """
 
