@@ -10,7 +10,19 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 
-GROUPS = ("startup", "appends", "quota", "rebuild", "catchup", "verify", "asof", "boundary", "review", "plan")
+GROUPS = (
+    "startup",
+    "appends",
+    "quota",
+    "rebuild",
+    "catchup",
+    "verify",
+    "asof",
+    "boundary",
+    "review",
+    "plan",
+    "policy",
+)
 EXAMPLES = """\
 examples:
   scripts/bench                         everything, at full size (about a quarter of an hour)

@@ -65,12 +65,17 @@ def _strings(condition: Condition) -> Comparison:
         return lambda text, _: text in literals
 
     def compare(text: str, facts: Facts) -> bool:
-        if text in literals or any(test(text) for test in globs):
+        if text in literals:
             return True
+        for test in globs:
+            if test(text):
+                return True
         for write in written:
             if write(facts) == text:
                 return True
-        return any((parts := substitute(facts)) is not None and matches(chunks(parts), text) for substitute in other)
+        return bool(other) and any(
+            (parts := substitute(facts)) is not None and matches(chunks(parts), text) for substitute in other
+        )
 
     return compare
 
@@ -101,9 +106,10 @@ def _truths(condition: Condition) -> Comparison:
     written = [_writer(pattern) for pattern in _patterns(condition)]
 
     def compare(text: str, facts: Facts) -> bool | None:
-        if (value := truth(text)) is None:
-            return None
-        return value in accepted or any((w := write(facts)) is not None and truth(w) is value for write in written)
+        value = truth(text)
+        if value is None or value in accepted:
+            return None if value is None else True
+        return bool(written) and any((w := write(facts)) is not None and truth(w) is value for write in written)
 
     return compare
 

@@ -10,7 +10,7 @@ Every layer is asked in the order of reasons, so that the first explicit Deny is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from iamledger.policy.callers import Caller, Grant
 from iamledger.policy.combining import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, combine
@@ -20,9 +20,7 @@ from iamledger.policy.layers import CompiledLayer, denying, granted
 from iamledger.policy.policy_sets import Levels, PolicySet
 from iamledger.policy.requests import Decision, Layer, Request
 from iamledger.policy.sources import Policy
-from iamledger.policy.substitution import Fact, Facts
-
-_NO_FACTS: Facts = {}
+from iamledger.policy.substitution import Facts
 
 
 class CompiledPolicies:
@@ -36,46 +34,45 @@ class CompiledPolicies:
         self.identity = self._layer(Layer.IDENTITY)
         self.boundary = self._layer(Layer.BOUNDARY)
         self.session = self._layer(Layer.SESSION)
-        self.needs_facts = any(layer.needs_facts for layer in self.layers)
 
     def decide(self, request: Request) -> Decision:
         """Whether a request is allowed, and which layer decided."""
-        caller, action, resource, resource_account, context = request
+        caller, action, resource, resource_account, _ = request
         action, account = action.lower(), caller.account
-        facts = self.facts(caller, context) if self.needs_facts else _NO_FACTS
+        known: list[Facts] = []
 
         for level in self._resource_control:
-            if level.denies(action, resource, facts):
+            if level.denies(action, resource, request, known):
                 return EXPLICIT_DENY[Layer.RESOURCE_CONTROL]
         controlled = True
         for level in self.service_control if account else ():
-            if level.denies(action, resource, facts):
+            if level.denies(action, resource, request, known):
                 return EXPLICIT_DENY[Layer.SERVICE_CONTROL]
-            controlled = controlled and level.allows(action, resource, facts)
+            controlled = controlled and level.allows(action, resource, request, known)
 
         grant = Grant.NONE
         if (layer := self._resource) is not None:
             bounded = self.bounds(caller)
-            if layer.deny and denying(layer.deny.all(action, resource, facts), caller, bounded=bounded):
+            if layer.deny and denying(layer.deny.all(action, resource, request, known), caller, bounded=bounded):
                 return EXPLICIT_DENY[Layer.RESOURCE]
             if layer.allow:
-                grant = granted(layer.allow.all(action, resource, facts), caller)
+                grant = granted(layer.allow.all(action, resource, request, known), caller)
         if account is None:
             return ALLOWED[Layer.RESOURCE] if grant else IMPLICIT_DENY[Layer.RESOURCE]
 
         identity, boundary, session = caller.is_root, True, True
         if (layer := self.identity) is not None:
-            if layer.deny and layer.deny.any(action, resource, facts):
+            if layer.deny and layer.deny.any(action, resource, request, known):
                 return EXPLICIT_DENY[Layer.IDENTITY]
-            identity = identity or (layer.allow is not None and layer.allow.any(action, resource, facts))
+            identity = identity or (layer.allow is not None and layer.allow.any(action, resource, request, known))
         if (layer := self.boundary) is not None:
-            if layer.denies(action, resource, facts):
+            if layer.denies(action, resource, request, known):
                 return EXPLICIT_DENY[Layer.BOUNDARY]
-            boundary = layer.allows(action, resource, facts)
+            boundary = layer.allows(action, resource, request, known)
         if (layer := self.session) is not None:
-            if layer.denies(action, resource, facts):
+            if layer.denies(action, resource, request, known):
                 return EXPLICIT_DENY[Layer.SESSION]
-            session = layer.allows(action, resource, facts)
+            session = layer.allows(action, resource, request, known)
         if not controlled:
             return IMPLICIT_DENY[Layer.SERVICE_CONTROL]
         same_account = resource_account is None or resource_account == account
@@ -91,11 +88,6 @@ class CompiledPolicies:
         added = compile_policies(PolicySet(resource=resource, resource_control=resource_control))
         new = [layer for layer in added.layers if layer.layer in (Layer.RESOURCE, Layer.RESOURCE_CONTROL)]
         return CompiledPolicies([*new, *kept], trust=added.trust)
-
-    def facts(self, caller: Caller, context: Mapping[str, Fact]) -> Facts:
-        """The caller's and the request's context, in lower case."""
-        facts = {key.lower(): value for key, value in context.items()}
-        return {**caller.facts, **facts} if caller.facts else facts
 
     def bounds(self, caller: Caller) -> bool:
         """Whether a caller has a permissions boundary."""

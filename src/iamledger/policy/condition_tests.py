@@ -30,6 +30,9 @@ def conditions_test(conditions: Sequence[Condition]) -> Holds | None:
         return None
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda facts: first(facts) and second(facts)
 
     def holds(facts: Facts) -> bool:
         for test in tests:  # noqa: SIM110 - a generator takes twice as long

@@ -14,6 +14,7 @@ from iamledger.policy.layers import CompiledLayer, denying, granted
 from iamledger.policy.near_misses import NearMiss, near_misses
 from iamledger.policy.requests import Decision, Layer, Outcome, Request
 from iamledger.policy.sources import Source
+from iamledger.policy.substitution import Facts
 
 if TYPE_CHECKING:
     from iamledger.policy.compiled import CompiledPolicies
@@ -24,15 +25,16 @@ _OF_ACCOUNTS = (Layer.SERVICE_CONTROL, Layer.IDENTITY, Layer.BOUNDARY, Layer.SES
 class Explanation:
     """A decision, and the statements that led to it.
 
-    `matched` are all that match, in every layer that has a say, in the order of the layers; in each, the Denies come first.
+    `matched` are all that match, in every layer that has a say, in the order of the layers; in each, the Denies come first,
+    and otherwise there is no order.
     """
 
     __slots__ = ("_allowing", "_compiled", "_grant", "decision", "matched", "request")
 
     def __init__(self, compiled: CompiledPolicies, request: Request) -> None:
         self._compiled, self.request = compiled, request
-        caller, action, resource, _, context = request
-        action, facts = action.lower(), compiled.facts(caller, context) if compiled.needs_facts else {}
+        caller, action, resource, _, _ = request
+        action, known = action.lower(), list[Facts]()
         matched: list[Source] = []
         self._allowing: list[CompiledLayer] = []
         self._grant = Grant.NONE
@@ -40,8 +42,8 @@ class Explanation:
         for layer in (
             compiled.layers if caller.account else [la for la in compiled.layers if la.layer not in _OF_ACCOUNTS]
         ):
-            denies = layer.deny.all(action, resource, facts) if layer.deny else ()
-            allows = layer.allow.all(action, resource, facts) if layer.allow else ()
+            denies = layer.deny.all(action, resource, request, known) if layer.deny else ()
+            allows = layer.allow.all(action, resource, request, known) if layer.allow else ()
             if layer.layer is Layer.RESOURCE:
                 denies = denying(denies, caller, bounded=compiled.bounds(caller))
                 allows = [source for source in allows if source.grant(caller)]
@@ -78,8 +80,7 @@ class Explanation:
         if Layer.IDENTITY in wanted and self._same_account():
             wanted.add(Layer.RESOURCE)
         layers = [layer for layer in self._compiled.layers if layer.layer in wanted and layer not in self._allowing]
-        facts = self._compiled.facts(self.request.caller, self.request.context)
-        return near_misses((source for layer in layers for source in layer.allowing()), self.request, facts)
+        return near_misses((source for layer in layers for source in layer.allowing()), self.request)
 
     def _combined(self) -> Decision:
         if self.request.caller.account is None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from iamledger.policy.buckets import Bucket, Placed, bucket
-from iamledger.policy.entries import entries
+from iamledger.policy.entries import Entry, entries
 from iamledger.policy.prefixes import Prefixes
+from iamledger.policy.requests import Request, learn
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
 
@@ -20,21 +21,19 @@ from iamledger.policy.substitution import Facts
 class Index:
     """Statements, by what they are about. `possible`: what could match for some facts counts as matching."""
 
-    __slots__ = ("_by_prefix", "_nodes", "_sorted", "needs_facts", "sources")
+    __slots__ = ("_by_prefix", "_nodes", "_sorted", "sources")
 
     def __init__(self, sources: Iterable[Source], *, possible: bool = False) -> None:
         self.sources = tuple(sources)
-        self.needs_facts = False
         placed: dict[str, list[Placed]] = defaultdict(list)
         for source in self.sources:
             for pattern, entry in entries(source, possible=possible):
                 placed[pattern.prefix if pattern else ""].append((pattern, entry))
-                self.needs_facts |= entry.conditions is not None or entry.variables is not None
         self._by_prefix: Prefixes[Bucket] = Prefixes({prefix: bucket(some) for prefix, some in placed.items()})
         self._sorted, self._nodes = self._by_prefix.sorted, self._by_prefix.nodes
 
-    def any(self, action: str, resource: str, facts: Facts) -> bool:
-        """Whether a statement matches. `action` is in lower case."""
+    def any(self, action: str, resource: str, request: Request, known: list[Facts]) -> bool:
+        """Whether a statement matches. `action` is the request's in lower case, `known` the facts if they are (`learn`)."""
         node = self._nodes[bisect_right(self._sorted, resource) - 1]  # as in Prefixes.longest, without the calls
         if not resource.startswith(node.prefix):
             node = self._by_prefix.longest(resource)
@@ -44,29 +43,34 @@ class Index:
                 for on_action, on_resource, on_both, on_facts, _ in (
                     held if type(held) is tuple else held.select(action, resource)  # type: ignore[union-attr]
                 ):
-                    if (
-                        (on_action is None or on_action(action))
-                        and (on_resource is None or on_resource(resource))
-                        and (on_both is None or on_both(resource, facts))
-                        and (on_facts is None or on_facts(facts))
-                    ):
-                        return True
+                    if (on_action is None or on_action(action)) and (on_resource is None or on_resource(resource)):
+                        if on_both is None and on_facts is None:
+                            return True
+                        facts = known[0] if known else learn(request, known)
+                        if (on_both is None or on_both(resource, facts)) and (on_facts is None or on_facts(facts)):
+                            return True
             if node.shorter is None:
                 return False
             node = node.shorter
 
-    def all(self, action: str, resource: str, facts: Facts) -> list[Source]:
+    def all(self, action: str, resource: str, request: Request, known: list[Facts]) -> list[Source]:
         """The statements that match, each once."""
         found: list[Source] = []
-        for held in self._by_prefix.under(resource):
-            for on_action, on_resource, on_both, on_facts, source in (
-                held if type(held) is tuple else held.select(action, resource)  # type: ignore[union-attr]
-            ):
-                if (
-                    (on_action is None or on_action(action))
-                    and (on_resource is None or on_resource(resource))
-                    and (on_both is None or on_both(resource, facts))
-                    and (on_facts is None or on_facts(facts))
-                ):
-                    found.append(source)
+        for on_action, on_resource, on_both, on_facts, source in self.candidates(action, resource):
+            if (on_action is None or on_action(action)) and (on_resource is None or on_resource(resource)):
+                if on_both is not None or on_facts is not None:
+                    facts = known[0] if known else learn(request, known)
+                    if on_both is not None and not on_both(resource, facts):
+                        continue
+                    if on_facts is not None and not on_facts(facts):
+                        continue
+                found.append(source)
         return found if len(found) < 2 else list(dict.fromkeys(found))
+
+    def candidates(self, action: str, resource: str) -> Sequence[Entry]:
+        """The entries that are looked at for an action and a resource."""
+        found: Sequence[Entry] = ()
+        for held in self._by_prefix.under(resource):
+            some = held if isinstance(held, tuple) else held.select(action, resource)
+            found = (*found, *some) if found else some
+        return found

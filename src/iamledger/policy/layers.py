@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from iamledger.policy.callers import Caller, Grant
 from iamledger.policy.index import Index
-from iamledger.policy.requests import Layer
+from iamledger.policy.requests import Layer, Request
 from iamledger.policy.sources import Policy, Source, sources
 from iamledger.policy.substitution import Facts
 
@@ -14,7 +14,7 @@ from iamledger.policy.substitution import Facts
 class CompiledLayer:
     """A layer. An index that would be empty is None. `action` is in lower case everywhere."""
 
-    __slots__ = ("allow", "deny", "layer", "level", "needs_facts")
+    __slots__ = ("allow", "deny", "layer", "level")
 
     def __init__(self, layer: Layer, level: int | None, policies: Iterable[Policy]) -> None:
         self.layer, self.level = layer, level
@@ -23,15 +23,14 @@ class CompiledLayer:
         allows = [source for source in every if source.effect == "Allow"]
         self.deny = Index(denies) if denies else None
         self.allow = Index(allows) if allows else None
-        self.needs_facts = any(index is not None and index.needs_facts for index in (self.deny, self.allow))
 
-    def denies(self, action: str, resource: str, facts: Facts) -> bool:
+    def denies(self, action: str, resource: str, request: Request, known: list[Facts]) -> bool:
         """Whether a Deny matches."""
-        return self.deny is not None and self.deny.any(action, resource, facts)
+        return self.deny is not None and self.deny.any(action, resource, request, known)
 
-    def allows(self, action: str, resource: str, facts: Facts) -> bool:
+    def allows(self, action: str, resource: str, request: Request, known: list[Facts]) -> bool:
         """Whether an Allow matches."""
-        return self.allow is not None and self.allow.any(action, resource, facts)
+        return self.allow is not None and self.allow.any(action, resource, request, known)
 
     def allowing(self) -> tuple[Source, ...]:
         """The statements that allow something."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from iamledger.policy.condition_tests import condition_test
 from iamledger.policy.document import Condition
 from iamledger.policy.entries import entries
-from iamledger.policy.requests import Layer, Request
+from iamledger.policy.requests import Layer, Request, learn
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
 
@@ -28,8 +28,9 @@ class NearMiss:
         return f"{self.source}, but for {', '.join(wrong)}"
 
 
-def near_misses(sources: Iterable[Source], request: Request, facts: Facts) -> tuple[NearMiss, ...]:
+def near_misses(sources: Iterable[Source], request: Request) -> tuple[NearMiss, ...]:
     """Those of some statements that would match but for something else than the action; who lacks least comes first."""
+    facts = learn(request, [])
     found = [miss for source in sources if (miss := near_miss(source, request, facts))]
     return tuple(sorted(found, key=lambda miss: (miss.resource + miss.caller, len(miss.conditions))))
 

@@ -101,12 +101,13 @@ def binary(text: str) -> bytes | None:
 
 def truth(text: str) -> bool | None:
     """True, False, or None for neither."""
-    return {"true": True, "false": False}.get(text.lower())
+    return _TRUTH.get(text.lower())
 
 
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # whatever the thread's own context is
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
 _EPOCH = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+_TRUTH = {"true": True, "false": False}
 _NETWORK = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")
 _DAY_ZERO = date(1970, 1, 1).toordinal()
 _MOMENT = re.compile(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from iamledger.policy.callers import ANONYMOUS
 from iamledger.policy.index import Index
-from iamledger.policy.requests import Layer
+from iamledger.policy.requests import Layer, Request
 from iamledger.policy.sources import Policy, Source, sources
 
 
@@ -27,8 +28,8 @@ class Reach:
 
     def allows(self, action: str, resource: str) -> list[Source]:
         """The Allows that could match, each once, in no particular order."""
-        return self._allow.all(action.lower(), resource, {})
+        return self._allow.all(action.lower(), resource, Request(ANONYMOUS, action, resource), [])
 
     def denies(self, action: str, resource: str) -> list[Source]:
         """The Denies that could match, each once, in no particular order."""
-        return self._deny.all(action.lower(), resource, {})
+        return self._deny.all(action.lower(), resource, Request(ANONYMOUS, action, resource), [])

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from iamledger.policy.callers import Caller
-from iamledger.policy.substitution import Fact
+from iamledger.policy.substitution import Fact, Facts
 
 
 class Request(NamedTuple):
@@ -23,6 +23,16 @@ class Request(NamedTuple):
     resource: str
     resource_account: str | None = None
     context: Mapping[str, Fact] = {}
+
+
+def learn(request: Request, known: list[Facts]) -> Facts:
+    """The facts of a request: the caller's context keys and its own, in lower case.
+
+    They are noted in `known`, an empty list, so that they are made once for all layers, and only if a statement asks.
+    """
+    facts = {key.lower(): value for key, value in request.context.items()}
+    known.append({**request.caller.facts, **facts} if request.caller.facts else facts)
+    return known[0]
 
 
 class Outcome(Enum):

@@ -67,6 +67,10 @@ def writer(parts: Sequence[str | Variable]) -> Callable[[Facts], str | None]:
     """The text that literals and variables make together, or None if a variable is unresolved."""
     if len(parts) == 1 and isinstance(parts[0], Variable):
         return resolver(parts[0])
+    if len(parts) == 3 and isinstance(variable := parts[1], Variable):
+        head, resolve, tail = parts[0], resolver(variable), parts[2]
+        if isinstance(head, str) and isinstance(tail, str):
+            return lambda facts: None if (text := resolve(facts)) is None else head + text + tail
     steps = [resolver(part) if isinstance(part, Variable) else part for part in parts]
 
     def write(facts: Facts) -> str | None:
