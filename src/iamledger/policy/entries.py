@@ -28,8 +28,12 @@ class Entry(NamedTuple):
     source: Source
 
 
-def entries(source: Source, *, possible: bool) -> Iterator[tuple[Pattern | None, Entry]]:
-    """The entries of a statement, each with its pattern if the resource must match one.
+Placed = tuple[Pattern | None, Entry]
+"""An entry, with its pattern if the resource must match one."""
+
+
+def entries(source: Source, *, possible: bool) -> Iterator[Placed]:
+    """The entries of a statement.
 
     `possible`: whether they tell what could match for some facts, instead of what does.
     """

@@ -40,9 +40,10 @@ class Chunk:
         """Where it first stands between two offsets, or -1."""
         if not self.pieces:
             return start if start + self.length <= end else -1
-        offset, longest = max(self.pieces, key=lambda piece: len(piece[1]))
+        offset, longest = self.pieces[0]
         if len(longest) == self.length:
             return text.find(longest, start, end)
+        offset, longest = max(self.pieces, key=lambda piece: len(piece[1]))
         latest = end - self.length
         for _ in range(TRIES):
             start = text.find(longest, start + offset, latest + offset + len(longest)) - offset
@@ -103,9 +104,19 @@ def glob(parts: Sequence[Part]) -> Test:
     literals = [_literal(chunk) for chunk in pattern]
     if len(pattern) == 1 and (only := literals[0]) is not None:
         return only.__eq__
-    if len(pattern) == 2 and (head := literals[0]) is not None and (tail := literals[1]) is not None:
-        return _between(head, tail)
+    known = [literal for literal in literals if literal is not None]
+    if len(known) == len(pattern) == 2:
+        return _between(*known)
+    if len(known) == len(pattern) == 3:
+        return _around(*known)
     return lambda text: matches(pattern, text)
+
+
+def _around(head: str, middle: str, tail: str) -> Test:
+    start, least = len(head), len(tail)
+    return lambda text: (
+        text.startswith(head) and text.endswith(tail) and text.find(middle, start, len(text) - least) >= 0
+    )
 
 
 def _literal(chunk: Chunk) -> str | None:

@@ -10,8 +10,8 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from iamledger.policy.buckets import Bucket, Placed, bucket
-from iamledger.policy.entries import Entry, entries
+from iamledger.policy.buckets import Bucket, bucket
+from iamledger.policy.entries import Entry, Placed, entries
 from iamledger.policy.prefixes import Prefixes
 from iamledger.policy.requests import Request, learn
 from iamledger.policy.sources import Source
