@@ -61,7 +61,7 @@ class Caller:
         canonical_user: str | None = None,
         context: Mapping[str, Fact] | None = None,
     ) -> Caller:
-        """The user, role, session or root of an ARN.
+        """The user, role, session or root of an ARN. Raises ValueError if it has not six parts.
 
         `issuer` is the ARN of a session's role or user; without it, that of a role without a path, and of no user.
         `unique_id` is that of the user or role (`AIDA...`, `AROA...`), `canonical_user` the account's.

@@ -21,15 +21,15 @@ from iamledger.policy.substitution import Facts
 class Index:
     """Statements, by what they are about. `possible`: what could match for some facts counts as matching."""
 
-    __slots__ = ("_by_prefix", "_nodes", "_sorted", "sources")
+    __slots__ = ("_by_prefix", "_nodes", "_sorted", "placed")
 
     def __init__(self, sources: Iterable[Source], *, possible: bool = False) -> None:
-        self.sources = tuple(sources)
-        placed: dict[str, list[Placed]] = defaultdict(list)
-        for source in self.sources:
-            for pattern, entry in entries(source, possible=possible):
-                placed[pattern.prefix if pattern else ""].append((pattern, entry))
-        self._by_prefix: Prefixes[Bucket] = Prefixes({prefix: bucket(some) for prefix, some in placed.items()})
+        self.placed = tuple((source, tuple(entries(source, possible=possible))) for source in sources)
+        by_prefix: dict[str, list[Placed]] = defaultdict(list)
+        for _, placed in self.placed:
+            for pattern, entry in placed:
+                by_prefix[pattern.prefix if pattern else ""].append((pattern, entry))
+        self._by_prefix: Prefixes[Bucket] = Prefixes({prefix: bucket(some) for prefix, some in by_prefix.items()})
         self._sorted, self._nodes = self._by_prefix.sorted, self._by_prefix.nodes
 
     def any(self, action: str, resource: str, request: Request, known: list[Facts]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from iamledger.policy.callers import Caller, Grant
+from iamledger.policy.entries import Placed
 from iamledger.policy.index import Index
 from iamledger.policy.requests import Layer, Request
 from iamledger.policy.sources import Policy, Source, sources
@@ -32,9 +33,9 @@ class CompiledLayer:
         """Whether an Allow matches."""
         return self.allow is not None and self.allow.any(action, resource, request, known)
 
-    def allowing(self) -> tuple[Source, ...]:
-        """The statements that allow something."""
-        return self.allow.sources if self.allow is not None else ()
+    def allowing(self) -> Sequence[tuple[Source, Sequence[Placed]]]:
+        """The statements that allow something, with their entries."""
+        return self.allow.placed if self.allow is not None else ()
 
 
 def denying(found: Iterable[Source], caller: Caller, *, bounded: bool) -> list[Source]:

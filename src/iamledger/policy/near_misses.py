@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from iamledger.policy.condition_tests import condition_test
 from iamledger.policy.document import Condition
-from iamledger.policy.entries import entries
+from iamledger.policy.entries import Placed
 from iamledger.policy.requests import Layer, Request, learn
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
@@ -28,18 +28,19 @@ class NearMiss:
         return f"{self.source}, but for {', '.join(wrong)}"
 
 
-def near_misses(sources: Iterable[Source], request: Request) -> tuple[NearMiss, ...]:
+def near_misses(statements: Iterable[tuple[Source, Sequence[Placed]]], request: Request) -> tuple[NearMiss, ...]:
     """Those of some statements that would match but for something else than the action; who lacks least comes first."""
-    facts = learn(request, [])
-    found = [miss for source in sources if (miss := near_miss(source, request, facts))]
+    facts, action = learn(request, []), request.action.lower()
+    found = [miss for source, placed in statements if (miss := _near_miss(source, placed, action, request, facts))]
     return tuple(sorted(found, key=lambda miss: (miss.resource + miss.caller, len(miss.conditions))))
 
 
-def near_miss(source: Source, request: Request, facts: Facts) -> NearMiss | None:
+def _near_miss(
+    source: Source, placed: Sequence[Placed], action: str, request: Request, facts: Facts
+) -> NearMiss | None:
     """What does not fit of a statement; None if all does, or if it is not about the action."""
-    action, resource = request.action.lower(), request.resource
-    fits = False
-    for pattern, entry in entries(source, possible=False):
+    resource, fits = request.resource, False
+    for pattern, entry in placed:
         if entry.action is not None and not entry.action(action):
             return None
         fits = fits or (
@@ -47,6 +48,8 @@ def near_miss(source: Source, request: Request, facts: Facts) -> NearMiss | None
             and (entry.resource is None or entry.resource(resource))
             and (entry.variables is None or entry.variables(resource, facts))
         )
+    hold = placed[0][1].conditions
     caller = source.layer is Layer.RESOURCE and not source.grant(request.caller)
-    failed = tuple(condition for condition in source.statement.conditions if not condition_test(condition)(facts))
+    conditions = () if hold is None or hold(facts) else source.statement.conditions
+    failed = tuple(condition for condition in conditions if not condition_test(condition)(facts))
     return None if fits and not caller and not failed else NearMiss(source, not fits, caller, failed)
