@@ -1,7 +1,8 @@
 """The facts of a request, and policy variables, which stand for them.
 
 - Facts are the request's context with its keys in lower case: keys compare without regard to case, tag keys included
-  (rules 25 and 31). A caller's keys (`Caller.facts`) come after the request's. If two keys differ in case alone, the later one counts. An empty list is an absent key (rule 34).
+  (rules 25 and 31). If two keys differ in case alone, the later one counts. An empty list is an absent key (rule 34).
+- A caller may bring keys of its own (`Caller.facts`); the request's context comes before them (?).
 - A variable is the text of a single value. A list, also of one value, cannot be a variable (rule 25): it is unresolved, and
   its default does not help (?). A default stands in for an absent key only; an empty string is a value (rule 26).
 - What is substituted is literal (rule 23): it becomes text among the parts of a pattern, never a wildcard or a variable.
