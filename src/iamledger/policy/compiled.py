@@ -30,7 +30,7 @@ class CompiledPolicies:
         self.layers, self.trust = tuple(layers), trust
         self._resource_control = self._levels(Layer.RESOURCE_CONTROL)
         self.service_control = self._levels(Layer.SERVICE_CONTROL)
-        self._resource = self._layer(Layer.RESOURCE)
+        self.resource = self._layer(Layer.RESOURCE)
         self.identity = self._layer(Layer.IDENTITY)
         self.boundary = self._layer(Layer.BOUNDARY)
         self.session = self._layer(Layer.SESSION)
@@ -51,7 +51,7 @@ class CompiledPolicies:
             controlled = controlled and level.allows(action, resource, request, known)
 
         grant = Grant.NONE
-        if (layer := self._resource) is not None:
+        if (layer := self.resource) is not None:
             bounded = self.bounds(caller)
             if layer.deny and denying(layer.deny.all(action, resource, request, known), caller, bounded=bounded):
                 return EXPLICIT_DENY[Layer.RESOURCE]
@@ -101,7 +101,7 @@ class CompiledPolicies:
 
 
 def compile_policies(policies: PolicySet) -> CompiledPolicies:
-    """Compile policies. For each statement it takes about as long as some dozens of decisions."""
+    """Compile policies. For each statement it takes about as long as a dozen decisions."""
     layers = [CompiledLayer(layer, level, some) for layer, level, some in policies.layers()]
     trust = policies.resource is not None and policies.resource.document.kind is Kind.TRUST
     return CompiledPolicies(layers, trust=trust)

@@ -34,19 +34,20 @@ class Explanation:
     def __init__(self, compiled: CompiledPolicies, request: Request) -> None:
         self._compiled, self.request = compiled, request
         caller, action, resource, _, _ = request
-        action, known = action.lower(), list[Facts]()
+        action = action.lower()
+        known: list[Facts] = []
         matched: list[Source] = []
         self._allowing: list[CompiledLayer] = []
         self._grant = Grant.NONE
         denied: Layer | None = None
-        for layer in (
-            compiled.layers if caller.account else [la for la in compiled.layers if la.layer not in _OF_ACCOUNTS]
-        ):
-            denies = layer.deny.all(action, resource, request, known) if layer.deny else ()
-            allows = layer.allow.all(action, resource, request, known) if layer.allow else ()
-            if layer.layer is Layer.RESOURCE:
-                denies = denying(denies, caller, bounded=compiled.bounds(caller))
-                allows = [source for source in allows if source.grant(caller)]
+        for layer in compiled.layers:
+            if caller.account is None and layer.layer in _OF_ACCOUNTS:
+                continue
+            denies = layer.deny.all(action, resource, request, known) if layer.deny else None
+            allows = layer.allow.all(action, resource, request, known) if layer.allow else None
+            if layer is compiled.resource:
+                denies = denying(denies or (), caller, bounded=compiled.bounds(caller))
+                allows = [source for source in allows or () if source.grant(caller)]
                 self._grant = granted(allows, caller)
             if denies:
                 denied = denied or layer.layer

@@ -70,7 +70,8 @@ class Chunk:
 def chunks(parts: Iterable[Part]) -> list[Chunk]:
     """The chunks of a pattern: one more than it has `*`s."""
     found: list[Chunk] = []
-    length, pieces = 0, list[tuple[int, str]]()
+    length = 0
+    pieces: list[tuple[int, str]] = []
     for part in (*parts, Wildcard.ANY):
         if part is Wildcard.ANY:
             found.append(Chunk(length, tuple(pieces)))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from iamledger.policy.buckets import Bucket, bucket
 from iamledger.policy.entries import Entry, Placed, entries
-from iamledger.policy.prefixes import Prefixes
+from iamledger.policy.prefixes import Node, Prefixes
 from iamledger.policy.requests import Request, learn
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
@@ -70,7 +70,10 @@ class Index:
     def candidates(self, action: str, resource: str) -> Sequence[Entry]:
         """The entries that are looked at for an action and a resource."""
         found: Sequence[Entry] = ()
-        for held in self._by_prefix.under(resource):
-            some = held if isinstance(held, tuple) else held.select(action, resource)
-            found = (*found, *some) if found else some
+        node: Node[Bucket] | None = self._by_prefix.longest(resource)
+        while node is not None:
+            if (held := node.held) is not None:
+                some = held if isinstance(held, tuple) else held.select(action, resource)
+                found = (*found, *some) if found else some
+            node = node.shorter
         return found
