@@ -10,11 +10,10 @@ from iamledger.iam import constraints
 from iamledger.iam.events import USER, Event
 from iamledger.iam.group import GROUP, Group, OfGroup
 from iamledger.iam.nouns import Dependent
-from iamledger.iam.policy_document import checked_size
+from iamledger.iam.policy_document import checked_size, size
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.refusals import LimitExceeded, NoSuchEntity
 from iamledger.iam.user import OfUser, User
-from iamledger.policy import size
 
 # Events. Their names and fields are the storage format: never rename them.
 

@@ -20,11 +20,11 @@ from iamledger.iam import (
     user,
 )
 from iamledger.iam.identifiers import arn
+from iamledger.iam.policy_document import size
 from iamledger.iam.refusals import InvalidInput, ValidationError
 from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
 from iamledger.plans.pruning import without_pruned
-from iamledger.policy import size
 
 TAKING_AWAY = (
     attachment.detach_user_policy,
