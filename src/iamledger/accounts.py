@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from iamledger.engine.view import Row, open_view
 from iamledger.iam import constraints, identifiers
-from iamledger.iam.account import create_account
-from iamledger.iam.aws_managed import AWS_MANAGED
-from iamledger.iam.managed_policy import import_managed_policy
 from iamledger.iam.refusals import InvalidInput, NoSuchEntity
-from iamledger.ledger import Command
 from iamledger.read_models import all_projections
 from iamledger.settings import Settings
 from iamledger.store import Connection, translated
+
+if TYPE_CHECKING:
+    from iamledger.ledger import Command
 
 
 def account_ids(connection: Connection) -> list[str]:
@@ -34,8 +34,14 @@ def new_account_id(request_id: str | None) -> str:
 def opening_commands(account_id: str, account_name: str, email: str) -> list[Command]:
     """What a new account's ledger begins with: the account, and the policies of AWS that every account has.
 
-    Their texts come with this release and are not part of what was asked for.
+    Their texts come with this release and are not part of what was asked for. (Imported here, since every command needs this
+    file, and few need decisions.)
     """
+    from iamledger.iam.account import create_account
+    from iamledger.iam.aws_managed import AWS_MANAGED
+    from iamledger.iam.managed_policy import import_managed_policy
+    from iamledger.ledger import Command
+
     opened = Command(create_account, {"account": account_id, "account_name": account_name, "email": email})
     managed = [
         Command(
