@@ -179,6 +179,10 @@ def test_an_empty_boundary_of_a_ledger_that_is_not_there(module_database: Databa
 EVENT = "UPDATE iamledger.events SET {} WHERE account_id = $A AND position = {}"
 HASH = "position {}: the event is not the one that was hashed when it was written"
 ROW = "UPDATE iamledger_projections.{} SET {} WHERE account_id = $A"
+ANYTHING = (  # what the owner can allow personal values to be
+    "ALTER TABLE iamledger.personal DROP CONSTRAINT IF EXISTS personal_context_check,"
+    " DROP CONSTRAINT IF EXISTS personal_data_check"
+)
 PERSONAL = "UPDATE iamledger.personal SET {} WHERE account_id = $A AND position = 2"
 MOVE = "UPDATE iamledger.{0} SET position = {2} WHERE account_id = $A AND position = {1}"
 GONE = "DELETE FROM iamledger.{} WHERE account_id = $A AND position = {}"
@@ -281,8 +285,20 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         "position 2: the personal value tags is not the one that was hashed",
     ),
     "a personal value, no object": (
-        [PERSONAL.format("data = '[]'")],
+        [ANYTHING, PERSONAL.format("data = '[]'")],
         "position 2: the personal value tags is missing, though others are there",
+    ),
+    "personal values of the context, an array": (
+        [ANYTHING, PERSONAL.format("context = '[]'")],
+        "position 2: its personal values are no objects",
+    ),
+    "personal values of the context, null": (
+        [ANYTHING, PERSONAL.format("context = 'null'")],
+        "position 2: its personal values are no objects",
+    ),
+    "personal values of the context, a string": (
+        [ANYTHING, PERSONAL.format("""context = '"x"'""")],
+        "position 2: its personal values are no objects",
     ),
     "a personal value gone from its row": (
         [PERSONAL.format("data = '{}'")],
@@ -306,13 +322,21 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         ["INSERT INTO iamledger.personal VALUES ($A, 9, 'x', '{}', '{}')"],
         "position 9: it has personal values, and says that it has none",
     ),
+    "personal values for an event that has none, and says so": (
+        ["INSERT INTO iamledger.personal VALUES ($A, 9, 'x', '{}', '{}')", EVENT.format("has_personal = true", 9)],
+        "position 9: it says that it has personal values, and has none",
+    ),
+    "personal values pretended": (
+        [EVENT.format("has_personal = true", 9)],
+        "position 9: it says that it has personal values, and has none",
+    ),
     "personal values denied": (
         [EVENT.format("has_personal = false", 2)],
         "position 2: it has personal values, and says that it has none",
     ),
     "personal values denied and deleted": (
         [EVENT.format("has_personal = false", 2), GONE.format("personal", 2)],
-        "has a row that differs: tags is ",
+        "position 2: it has personal values, and says that it has none",
     ),
     # Tags by which decisions find events
     "a tag's row gone": (
@@ -447,3 +471,23 @@ def test_a_ledger_is_read_only_while_it_is_replayed(whole: Whole) -> None:
         replay(whole.connection, whole.account_id, EVENTS, verify=True, progress=write)
     whole.database.close()
     assert whole.replayed().findings == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        PERSONAL.format("data = '[]'"),
+        PERSONAL.format("context = 'null'"),
+        """INSERT INTO iamledger.personal VALUES ($A, 9, 'x', '"x"', '{}')""",
+    ],
+)
+def test_personal_values_are_objects(alone: Whole, statement: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        alone.spoil(statement)
+
+
+def test_personal_values_that_are_no_object_are_read_as_erased(alone: Whole) -> None:
+    alone.spoil(ANYTHING, PERSONAL.format("data = '[]'"))
+    (event,) = store.read(alone.connection, alone.account_id, after=1, upto=2)
+    assert isinstance(event.data, dict)
+    assert event.data["tags"] is None

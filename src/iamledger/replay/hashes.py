@@ -127,14 +127,28 @@ def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | No
             body = ""
         if leaf_hash(account_id, body, position, at) != leaf:
             found.append(f"position {position}: the event is not the one that was hashed when it was written")
-        if salt is not None:
+        concealed = _conceals(context) or _conceals(data)
+        if concealed and not has_personal:
+            found.append(f"position {position}: it has personal values, and says that it has none")
+        elif has_personal and not concealed:  # the flag is not hashed
+            found.append(f"position {position}: it says that it has personal values, and has none")
+        elif salt is not None:
             told, data_told = parsed(personal[0]), parsed(personal[1])
             if not (has_personal and salt):
                 found.append(f"position {position}: it has personal values, and says that it has none")
             elif not (_fits(context, told, salt) and _fits(data, data_told, salt)):
-                found += [f"position {position}: {f}" for f in _unfit(context, told, salt)]
-                found += [f"position {position}: {f}" for f in _unfit(data, data_told, salt)]
+                unfit = [*_unfit(context, told, salt), *_unfit(data, data_told, salt)]
+                found += [f"position {position}: {f}" for f in unfit or ["its personal values are no objects"]]
     return found
+
+
+def _conceals(stored: Any) -> bool:
+    """Does a digest stand for one of its entries?"""
+    if type(stored) is dict:
+        for value in stored.values():  # noqa: SIM110 - as below
+            if type(value) is dict and is_digest(value):
+                return True
+    return False
 
 
 def _fits(stored: Any, personal: Any, salt: bytes) -> bool:

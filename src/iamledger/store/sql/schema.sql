@@ -218,7 +218,7 @@ CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_perso
     AS $$
     SELECT CASE
         WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
-        WHEN p_personal IS NOT NULL THEN p_data || p_personal
+        WHEN jsonb_typeof(p_personal) = 'object' THEN p_data || p_personal
         ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN iamledger.is_digest(value) THEN 'null' ELSE value END), '{}')
                 FROM jsonb_each(p_data))
     END
@@ -279,7 +279,9 @@ CREATE TABLE iamledger.personal (
     "position" bigint NOT NULL,
     salt bytea NOT NULL,
     context jsonb NOT NULL,
-    data jsonb NOT NULL
+    data jsonb NOT NULL,
+    CONSTRAINT personal_context_check CHECK ((jsonb_typeof(context) = 'object'::text)),
+    CONSTRAINT personal_data_check CHECK ((jsonb_typeof(data) = 'object'::text))
 );
 
 CREATE TABLE iamledger.projection_positions (
@@ -315,7 +317,8 @@ CREATE TABLE iamledger.requests (
     request_id text NOT NULL,
     fingerprint text NOT NULL,
     first bigint NOT NULL,
-    last bigint NOT NULL
+    last bigint NOT NULL,
+    CONSTRAINT requests_check CHECK ((first <= last))
 );
 
 CREATE TABLE iamledger.secrets (

@@ -44,8 +44,8 @@ CREATE TABLE iamledger.personal (
     account_id   text        NOT NULL,
     position     bigint      NOT NULL,
     salt         bytea       NOT NULL,
-    context      jsonb       NOT NULL,
-    data         jsonb       NOT NULL,
+    context      jsonb       NOT NULL CHECK (jsonb_typeof(context) = 'object'),
+    data         jsonb       NOT NULL CHECK (jsonb_typeof(data) = 'object'),
     PRIMARY KEY (account_id, position)
 );
 
@@ -56,7 +56,8 @@ CREATE TABLE iamledger.requests (
     fingerprint  text        NOT NULL,      -- of the command and its wishes
     first        bigint      NOT NULL,
     last         bigint      NOT NULL,
-    PRIMARY KEY (account_id, request_id)
+    PRIMARY KEY (account_id, request_id),
+    CHECK (first <= last)
 );
 
 -- Secret access keys and the like, sealed with the account's data key. Deleted when the credential is revoked.

@@ -10,7 +10,7 @@ CREATE FUNCTION iamledger.readable(p_data jsonb, p_has_personal boolean, p_perso
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE
         WHEN NOT p_has_personal OR jsonb_typeof(p_data) <> 'object' THEN p_data
-        WHEN p_personal IS NOT NULL THEN p_data || p_personal
+        WHEN jsonb_typeof(p_personal) = 'object' THEN p_data || p_personal
         ELSE (SELECT coalesce(jsonb_object_agg(key, CASE WHEN iamledger.is_digest(value) THEN 'null' ELSE value END), '{}')
                 FROM jsonb_each(p_data))
     END
