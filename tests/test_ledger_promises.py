@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import psycopg
 import pytest
 
-from conftest import ACCOUNT, MASTER_KEY, OPERATOR, Disturbance, Points, new_ledger
+from conftest import ACCOUNT, MASTER_KEY, OPERATOR, Disturbance, Points, Urls, new_ledger
 from iamledger import store
 from iamledger.decisions import Decision
 from iamledger.iam.access_key import AccessKeyCreated, create_access_key, revoke_access_key, rotate_access_key
@@ -37,7 +38,7 @@ from iamledger.iam.refusals import (
     ValidationError,
 )
 from iamledger.iam.user import UserCreated, UserDeleted, UserRenamed, create_user, delete_user, tag_user, update_user
-from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Command, Conflict, Ledger, Outcome
+from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Command, Conflict, ForgedRequest, Ledger, Outcome
 from specification import policy_text
 
 
@@ -420,6 +421,20 @@ class TestRepeats:
         assert not again.secrets
         assert list(again.events) == list(first.events)
         assert (again.first, again.last, head(ledger)) == (2, 4, 5)
+
+    @pytest.mark.parametrize(
+        "forged", ["first = 9, last = 8", "first = 5, last = 9", "first = 1", "first = 1, last = 1"]
+    )
+    def test_a_repeat_is_not_told_what_its_events_do_not_say(self, ledger: Ledger, urls: Urls, forged: str) -> None:
+        ours = new_ledger(ledger.database, request_id="r")
+        ours.execute_all(self.COMMANDS)
+        with psycopg.connect(urls.superuser) as superuser:
+            superuser.execute("SET session_replication_role = replica")
+            superuser.execute("ALTER TABLE iamledger.requests DROP CONSTRAINT requests_check")
+            superuser.execute(f"UPDATE iamledger.requests SET {forged} WHERE request_id = 'r'")
+        with pytest.raises(ForgedRequest, match="The request id r is recorded for positions .* audit replay --verify"):
+            ours.execute_all(self.COMMANDS)
+        assert head(ledger) == 4
 
     @pytest.mark.parametrize(
         "other",

@@ -16,8 +16,10 @@ from conftest import Urls, new_ledger
 from iamledger import store
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.compile import Table
+from iamledger.engine.errors import ProjectionAhead
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.registry import live_tables
+from iamledger.engine.view import count_rows, open_view
 from iamledger.iam.access_key import (
     create_access_key,
     record_access_key_use,
@@ -29,6 +31,7 @@ from iamledger.iam.account import create_account
 from iamledger.iam.user import create_user, delete_user, tag_user, update_user
 from iamledger.read_models import all_projections
 from iamledger.replay import FINDINGS, Replay, replay
+from iamledger.replay.rows import Rows
 from iamledger.store import Connection, Database
 from iamledger.store.events import body_hash, iso, leaf_hash
 
@@ -183,6 +186,10 @@ ANYTHING = (  # what the owner can allow personal values to be
     "ALTER TABLE iamledger.personal DROP CONSTRAINT IF EXISTS personal_context_check,"
     " DROP CONSTRAINT IF EXISTS personal_data_check"
 )
+BACKWARDS = "ALTER TABLE iamledger.requests DROP CONSTRAINT IF EXISTS requests_check"
+REQUEST = "UPDATE iamledger.requests SET {} WHERE account_id = $A AND first = {}"
+PLANTED = "INSERT INTO iamledger.requests VALUES ($A, 'planted', '', {})"
+AHEAD = "UPDATE iamledger.projection_positions SET {} WHERE account_id = $A AND projection = 'users'"
 PERSONAL = "UPDATE iamledger.personal SET {} WHERE account_id = $A AND position = 2"
 MOVE = "UPDATE iamledger.{0} SET position = {2} WHERE account_id = $A AND position = {1}"
 GONE = "DELETE FROM iamledger.{} WHERE account_id = $A AND position = {}"
@@ -376,7 +383,74 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         ["UPDATE iamledger.requests SET last = 4 WHERE account_id = $A AND first = 4"],
         "positions 5 to 5: no command is recorded that appended them",
     ),
+    "a request's id": (
+        [REQUEST.format("request_id = 'r'", 4)],
+        "positions 4 to 5: their events are not of the command r that is recorded for them",
+    ),
+    "two requests' ids": (
+        [
+            "UPDATE iamledger.requests r SET first = o.first, last = o.last FROM iamledger.requests o"
+            " WHERE r.account_id = $A AND o.account_id = $A AND (r.first, o.first) IN ((9, 10), (10, 9))"
+        ],
+        "positions 9 to 9: their events are not of the command ",
+    ),
+    "a request that took in the next": (
+        [
+            "DELETE FROM iamledger.requests WHERE account_id = $A AND first = 10",
+            REQUEST.format("last = 10", 9),
+        ],
+        "positions 9 to 10: their events are not of the command ",
+    ),
+    "a request more": (
+        [PLANTED.format("11, 11")],
+        "positions 11 to 11: their events are not of the command planted that is recorded for them",
+    ),
+    "a request of nothing at the head": (
+        [BACKWARDS, PLANTED.format("12, 11")],
+        "the command planted is recorded for positions 12 to 11, which are not there",
+    ),
+    "a request of nothing far beyond the head": (
+        [BACKWARDS, PLANTED.format("100, 5")],
+        "the command planted is recorded for positions 100 to 5, which are not there",
+    ),
+    "a request of nothing before the first": (
+        [BACKWARDS, PLANTED.format("0, 0")],
+        "the command planted is recorded for positions 0 to 0, which are not there",
+    ),
+    "a request of nothing in between": (
+        [BACKWARDS, PLANTED.format("10, 9")],
+        "the command planted is recorded for positions 10 to 9, which are not there",
+    ),
+    # What waits for events to come
+    "a tag's row beyond the head": (
+        ["INSERT INTO iamledger.event_tags VALUES ($A, 'user-name:eve', 'UserCreated', 12)"],
+        "there are 1 rows of tags for positions where the ledger has no event: its head is 11",
+    ),
+    "personal values beyond the head": (
+        ["INSERT INTO iamledger.personal VALUES ($A, 12, 'x', '{}', '{}')"],
+        "there are 1 rows of personal values for positions where the ledger has no event: its head is 11",
+    ),
+    "personal values before the first": (
+        ["INSERT INTO iamledger.personal VALUES ($A, 0, 'x', '{}', '{}')"],
+        "there are 1 rows of personal values for positions where the ledger has no event: its head is 11",
+    ),
     # Rows of projections
+    "a projection beyond the head": (
+        [AHEAD.format("position = 1000")],
+        "users is recorded to have come to position 1000, beyond the head 11",
+    ),
+    "a row beyond the head": (
+        [
+            AHEAD.format("position = 1000"),
+            "INSERT INTO iamledger_projections.users_1 (account_id, since, user_id, user_name)"
+            " VALUES ($A, 500, 'AIDAEVIL', 'eve')",
+        ],
+        "users AIDAEVIL from 500 until now: has a row that no event made",
+    ),
+    "a projection that stopped beyond the head": (
+        [AHEAD.format("failed = 1000, reason = 'evil'")],
+        "users is recorded to have come to position 11 and to have stopped before 1000, beyond the head 11",
+    ),
     "a row's column": ([ROW.format("users_1", "path = '/evil/'")], "has a row that differs: path is '/evil/' instead of "),
     "a row's json": (
         ["""UPDATE iamledger_projections.users_1 SET tags = '[["team", "evil"]]' WHERE account_id = $A AND since = 6"""],
@@ -491,3 +565,38 @@ def test_personal_values_that_are_no_object_are_read_as_erased(alone: Whole) -> 
     (event,) = store.read(alone.connection, alone.account_id, after=1, upto=2)
     assert isinstance(event.data, dict)
     assert event.data["tags"] is None
+
+
+def test_a_command_appended_something(alone: Whole) -> None:
+    for positions in ("12, 11", "0, 0"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            alone.spoil(PLANTED.format(positions))
+
+
+@pytest.mark.parametrize("ahead", ["position = 12", "failed = 13, reason = 'evil'"])
+def test_a_projection_beyond_the_head_is_not_read(alone: Whole, ahead: str) -> None:
+    users = all_projections()["users"]
+    alone.spoil(AHEAD.format(ahead))
+    refused = (
+        "users is recorded to have come to position 12, but .* ends at position 11. Rebuild it: iamledger projection"
+    )
+    with pytest.raises(ProjectionAhead, match=refused), open_view(alone.connection, alone.account_id, [users]):
+        pass
+    with pytest.raises(ProjectionAhead, match=refused):
+        count_rows(alone.connection, alone.account_id, users)
+    rebuild(alone.connection, users)
+    with open_view(alone.connection, alone.account_id, [users]) as view:
+        assert view.position == EVENTS
+    assert count_rows(alone.connection, alone.account_id, users) == 1
+    assert alone.replayed().findings == []
+
+
+def test_rows_that_no_event_made_are_not_all_kept_in_mind(whole: Whole) -> None:
+    whole.spoil(
+        "INSERT INTO iamledger_projections.users_1 (account_id, since, user_id, user_name)"
+        " SELECT $A, 9, 'AIDAEVIL' || n, 'eve' || n FROM generate_series(1, 500) n"
+    )
+    (users,) = (table for table in whole.tables() if table.projection.name == "users")
+    with whole.connection.transaction():
+        compared = Rows(whole.account_id, users, EVENTS).run(whole.connection, lambda _done: None)
+    assert len(compared.findings) == FINDINGS

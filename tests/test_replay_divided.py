@@ -119,7 +119,9 @@ def test_processes_see_a_whole_ledger_whole(whole: Whole, small: None) -> None:
 
 def test_processes_find_what_is_cut_off(whole: Whole, small: None) -> None:
     whole.spoil(*CUT)
-    assert_same(divided(whole), whole.replayed())
+    seen = divided(whole)
+    assert "the ledger ends at position 9, not at its head 11" in seen.findings
+    assert_same(seen, whole.replayed())
 
 
 def test_a_stopped_projection_is_no_drift(whole: Whole) -> None:

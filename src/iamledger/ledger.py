@@ -42,6 +42,10 @@ class Conflict(Exception):
     """Others kept changing what the command depends on; nothing was done. Repeat the command."""
 
 
+class ForgedRequest(store.StoreError):
+    """What is recorded of a request is not what its events say: somebody has changed the ledger's tables."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Who asks, from where and why; recorded with every event. A `request_id` makes the command safe to repeat."""
@@ -250,6 +254,11 @@ class Ledger:
                 f" (positions {earlier.first} to {earlier.last}). Use another one."
             )
         recorded = store.read(self.database.connection, self.account_id, after=earlier.first - 1, upto=earlier.last)
+        if not recorded or any(_request_id(event) != attempt.request.id for event in recorded):
+            raise ForgedRequest(
+                f"The request id {attempt.request.id} is recorded for positions {earlier.first} to {earlier.last}, whose"
+                " events are not of this request; nothing was done. See: iamledger audit replay --verify"
+            )
         events = [e for e in (from_stored(r.type, r.data) for r in recorded) if e is not None]
         ours = {getattr(event, event.issues_secret): True for event in events if event.issues_secret}
         secrets = {credential: secret for credential, secret in attempt.secrets.items() if credential in ours}
@@ -309,6 +318,10 @@ class Ledger:
             master_key_id, wrapped = store.data_key(self.database.connection, self.account_id)
             self._data_key = self._master_key().unwrap(self.account_id, master_key_id, wrapped)
         return self._data_key
+
+
+def _request_id(event: store.RecordedEvent) -> Any:
+    return event.context.get("request_id") if isinstance(event.context, dict) else None
 
 
 class _Counts:

@@ -26,6 +26,10 @@ class ProjectionFailed(ProjectionError):
     """A projection stopped before an event that it could not apply."""
 
 
+class ProjectionAhead(ProjectionError):
+    """A projection is recorded to have come beyond the head of a ledger: its rows cannot be trusted; rebuild it."""
+
+
 class ProjectionOutdated(ProjectionError):
     """A projection was built by other rules than those of this version; rebuild it."""
 

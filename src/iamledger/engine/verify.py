@@ -159,7 +159,9 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> G
     )
     with connection.cursor(name=f"rows_of_{projection.name}", binary=True) as cursor:
         cursor.execute(
-            "WITH reached AS (SELECT max(position) AS position FROM iamledger.projection_positions"
+            "WITH reached AS (SELECT least(max(position),"
+            " (SELECT head FROM iamledger.ledgers WHERE account_id = %(account)s)) AS position"
+            " FROM iamledger.projection_positions"
             " WHERE account_id = %(account)s AND projection = %(projection)s AND generation = %(generation)s)"
             f"SELECT since, _ended, {read} FROM ("
             " SELECT r.*, CASE WHEN until <= %(upto)s OR until > reached.position THEN until END AS _ended"

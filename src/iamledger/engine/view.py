@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.compile import Table, quoted
 from iamledger.engine.declaration import Projection, Rule
-from iamledger.engine.errors import InvalidQuery, NoSuchProjection, ProjectionFailed
+from iamledger.engine.errors import InvalidQuery, NoSuchProjection, ProjectionAhead, ProjectionFailed
 from iamledger.engine.registry import live_tables
 from iamledger.store.connection import Connection
 from iamledger.store.errors import SchemaOutdated, translated
@@ -172,14 +172,16 @@ def _view(
     names = ", ".join(table.name for table in tables.values())
     connection.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
     rows = connection.execute(
-        "SELECT p.projection, p.generation, p.position, p.failed, p.reason"
-        " FROM iamledger.projection_positions p WHERE p.account_id = %s",
+        "SELECT p.projection, p.generation, p.position, p.failed, p.reason, l.head"
+        " FROM iamledger.projection_positions p JOIN iamledger.ledgers l USING (account_id) WHERE p.account_id = %s",
         (account_id,),
     ).fetchall()
-    reached = {(name, generation): (at, failed, reason) for name, generation, at, failed, reason in rows}
+    reached = {(name, generation): (at, failed, reason) for name, generation, at, failed, reason, _ in rows}
+    head = rows[0][5] if rows else 0
     at = min((reached[table.projection.name, table.generation][0] for table in tables.values()), default=0)
     for table in tables.values():
-        _, failed, reason = reached[table.projection.name, table.generation]
+        here, failed, reason = reached[table.projection.name, table.generation]
+        _refuse_ahead(table, here, failed, head)
         if failed is not None and not stale and (position is None or position >= failed):
             raise ProjectionFailed(
                 f"The projection {table.projection.name} stopped before the event at position {failed}: {reason}."
@@ -197,6 +199,16 @@ def _view(
     return View(connection, account_id, asked, recorded_at, moment, asked < farthest, farthest, tables)
 
 
+def _refuse_ahead(table: Table, reached: int, failed: int | None, head: int) -> None:
+    """No event has taken it there, and those that are to come would pass it by."""
+    if max(reached, (failed or 0) - 1) > head:
+        name = table.projection.name
+        raise ProjectionAhead(
+            f"The projection {name} is recorded to have come to position {max(reached, (failed or 0) - 1)}, but the ledger"
+            f" of this account ends at position {head}. Rebuild it: iamledger projection rebuild {name}"
+        )
+
+
 def count_rows(
     connection: Connection, account_id: str, projection: Projection, where: tuple[str, str] | None = None
 ) -> int:
@@ -208,9 +220,12 @@ def count_rows(
         catch_up(connection, account_id, [table])
         with translated():
             row = connection.execute(
-                f"SELECT count(*), (SELECT p.failed FROM iamledger.projection_positions p WHERE p.account_id = %(account)s"
-                "                    AND p.projection = %(projection)s AND p.generation = %(generation)s)"
-                f" FROM {table.name} WHERE account_id = %(account)s AND until IS NULL{condition}",
+                f"SELECT rows.count, p.failed, coalesce(p.position, 0), l.head"
+                f" FROM (SELECT count(*) FROM {table.name}"
+                f" WHERE account_id = %(account)s AND until IS NULL{condition}) AS rows"
+                " JOIN iamledger.ledgers l ON l.account_id = %(account)s"
+                " LEFT JOIN iamledger.projection_positions p ON p.account_id = l.account_id"
+                " AND p.projection = %(projection)s AND p.generation = %(generation)s",
                 {
                     "account": account_id,
                     "projection": projection.name,
@@ -219,7 +234,8 @@ def count_rows(
                 },
             ).fetchone()
         assert row is not None
-        count, failed = row
+        count, failed, reached, head = row
+        _refuse_ahead(table, reached, failed, head)
         if failed is not None:  # what is too few must not pass a quota
             raise ProjectionFailed(
                 f"The projection {projection.name} stopped before the event at position {failed}, so its rows cannot be"

@@ -1,9 +1,9 @@
 """Replaying a ledger from its first event: what it adds up to, and whether it is whole.
 
-Verifying checks that positions have no gaps, that times rise strictly, every hash (of events, of personal values that have
-not been erased), the tags by which decisions find events, and each row of each projection against what the naive
-interpreter makes of the events. The Merkle root (RFC 6962) is computed on the way: note it beside the size, and a later
-replay up to the same position must give the same root.
+Verifying checks that positions have no gaps, that times rise strictly, every hash (of events, of personal values that
+have not been erased), the tags by which decisions find events, the commands by which repeats are known, and each row of
+each projection against what the naive interpreter makes of the events. The Merkle root (RFC 6962) is computed on the way:
+note it beside the size, and a later replay up to the same position must give the same root.
 
 A large ledger is divided over processes: hashes by stretches of positions, whose Merkle trees join; rows by projection.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from iamledger.engine.compile import Table
 from iamledger.replay.hashes import Hashes, Stretch, whole_tree
-from iamledger.replay.records import FINDINGS, Tags, head_findings, tag_findings
+from iamledger.replay.records import FINDINGS, Commands, Tags, head_findings, tag_findings
 from iamledger.replay.rows import Compared, Rows
 from iamledger.replay.workers import Task, default_jobs, run_divided, run_here, snapshot
 from iamledger.store import Connection
@@ -69,8 +69,8 @@ def replay(
     comparisons = (
         [Rows(account_id, table, upto) for table in sorted(tables, key=_effort, reverse=True)] if verify else []
     )
-    tags = [Tags(account_id, upto)] if verify else []
-    tasks: list[Task] = [*comparisons, *tags, *checks]  # what takes longest first
+    records: list[Task] = [Tags(account_id, upto), Commands(account_id, upto)] if verify else []
+    tasks: list[Task] = [*comparisons, *records, *checks]  # what takes longest first
     passes, done = 1 + len(comparisons), 0
 
     def tell(more: int) -> None:
@@ -80,7 +80,7 @@ def replay(
 
     with snapshot(connection):
         results = run_divided(connection, url, tasks, jobs, tell) if divided else run_here(connection, tasks, tell)
-        stretches: list[Stretch] = results[len(comparisons) + len(tags) :]
+        stretches: list[Stretch] = results[len(comparisons) + len(records) :]
         seen = _joined(connection, account_id, upto, stretches)
         if verify:
             seen.verified = True
@@ -88,9 +88,10 @@ def replay(
                 seen.findings.append(f"the ledger ends at position {seen.size}, not at its head {upto}")
             compared = {one.table.projection.name: result for one, result in zip(comparisons, results, strict=False)}
             _add_rows(seen, {table.projection.name: compared[table.projection.name] for table in tables})
-            kept, right = results[len(comparisons)]
+            (kept, right), of_commands = results[len(comparisons) : len(comparisons) + len(records)]
             if not kept == right == sum(stretch.tags for stretch in stretches):
                 seen.findings += tag_findings(connection, account_id, upto)
+            seen.findings += of_commands
             seen.findings += head_findings(connection, account_id, upto, seen.size, seen.last_at)
             del seen.findings[FINDINGS:]
     progress(seen.size)

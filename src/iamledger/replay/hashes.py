@@ -145,7 +145,7 @@ def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | No
 def _conceals(stored: Any) -> bool:
     """Does a digest stand for one of its entries?"""
     if type(stored) is dict:
-        for value in stored.values():  # noqa: SIM110 - as below
+        for value in stored.values():
             if type(value) is dict and is_digest(value):
                 return True
     return False

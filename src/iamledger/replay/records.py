@@ -32,6 +32,40 @@ class Tags:
         return row[0], row[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The task of comparing the commands that began up to a position with the events that they appended."""
+
+    account_id: str
+    upto: int
+
+    def run(self, connection: Connection, _tell: Callable[[int], None]) -> list[str]:
+        """What is wrong with them. The first and the last event of each tell its request id, and that is hashed there."""
+        rows = connection.execute(
+            """
+            SELECT r.request_id, r.first, r.last, (1 <= r.first AND r.first <= r.last AND r.last <= l.head)
+              FROM iamledger.requests r
+              JOIN iamledger.ledgers l USING (account_id)
+              LEFT JOIN iamledger.events f ON f.account_id = r.account_id AND f.position = r.first
+              LEFT JOIN iamledger.events e
+                     ON e.account_id = r.account_id AND e.position = r.last AND r.last <> r.first
+             WHERE r.account_id = %(account)s
+               AND ((1 <= r.first AND r.first <= r.last AND r.last <= l.head) IS NOT TRUE
+                    OR r.first <= %(upto)s
+                       AND (f.context->>'request_id' IS DISTINCT FROM r.request_id
+                            OR r.last <> r.first AND e.context->>'request_id' IS DISTINCT FROM r.request_id))
+             ORDER BY r.first, r.request_id LIMIT %(limit)s
+            """,
+            {"account": self.account_id, "upto": self.upto, "limit": FINDINGS},
+        ).fetchall()
+        return [
+            f"positions {first} to {last}: their events are not of the command {request_id} that is recorded for them"
+            if in_order
+            else f"the command {request_id} is recorded for positions {first} to {last}, which are not there"
+            for request_id, first, last, in_order in rows
+        ]
+
+
 def tag_findings(connection: Connection, account_id: str, upto: int) -> Iterator[str]:
     """Every tag of an event has its row, and every row its event. Dear: counting tells whether it is worth looking."""
     parameters = {"account": account_id, "upto": upto, "limit": FINDINGS}
@@ -70,6 +104,8 @@ def head_findings(connection: Connection, account_id: str, upto: int, size: int,
                 yield f"there are {what} up to position {last}, beyond the head {head}"
         if upto == head == size and recorded_at != last_at:
             yield f"the head is of {recorded_at}, its event of {last_at}"
+        if upto == head:
+            yield from _beyond_findings(connection, account_id, head)
     gaps = connection.execute(
         "SELECT before + 1, first - 1 FROM ("
         " SELECT first, lag(last, 1, 0::bigint) OVER (ORDER BY first) AS before"
@@ -80,3 +116,17 @@ def head_findings(connection: Connection, account_id: str, upto: int, size: int,
     )
     for first, last in gaps:
         yield f"positions {first} to {last}: no command is recorded that appended them"
+
+
+def _beyond_findings(connection: Connection, account_id: str, head: int) -> Iterator[str]:
+    """Nothing is recorded beyond the head, where a later event would meet it."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM iamledger.event_tags WHERE account_id = %(account)s AND position > %(head)s),"
+        " (SELECT count(*) FROM iamledger.personal"
+        " WHERE account_id = %(account)s AND (position > %(head)s OR position < 1))",
+        {"account": account_id, "head": head},
+    ).fetchone()
+    assert row is not None
+    for what, number in zip(("tags", "personal values"), row, strict=True):
+        if number:
+            yield f"there are {number} rows of {what} for positions where the ledger has no event: its head is {head}"

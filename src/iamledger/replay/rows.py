@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -42,7 +43,13 @@ class Rows:
         """Compare them. `tell` is told how many positions are done since it was last told."""
         projection, upto = self.table.projection, self.upto
         compared = Compared()
-        failed, reason = _stop(connection, self.account_id, self.table)
+        head, reached, failed, reason = _standing(connection, self.account_id, self.table)
+        if max(reached, (failed or 0) - 1) > head:
+            compared.findings.append(
+                f"{projection.name} is recorded to have come to position {reached}"
+                + (f" and to have stopped before {failed}" if failed is not None else "")
+                + f", beyond the head {head}"
+            )
         if failed is not None and failed <= upto:
             upto = failed - 1
             compared.stopped = True
@@ -61,7 +68,7 @@ class Rows:
                 if len(compared.findings) >= FINDINGS:
                     break
             else:
-                compared.findings += map(str, comparison.finish())
+                compared.findings += map(str, islice(comparison.finish(), FINDINGS))
             compared.rows = comparison.rows
         except BrokenRule as broken:
             compared.findings += map(str, comparison.settle())
@@ -72,14 +79,16 @@ class Rows:
         return compared
 
 
-def _stop(connection: Connection, account_id: str, table: Table) -> tuple[int | None, str | None]:
-    """The event before which it has stopped, and why."""
+def _standing(connection: Connection, account_id: str, table: Table) -> tuple[int, int, int | None, str | None]:
+    """The head; how far it has come; the event before which it has stopped, and why."""
     row = connection.execute(
-        "SELECT failed, reason FROM iamledger.projection_positions"
-        " WHERE account_id = %s AND projection = %s AND generation = %s",
-        (account_id, table.projection.name, table.generation),
+        "SELECT l.head, coalesce(p.position, 0), p.failed, p.reason FROM iamledger.ledgers l"
+        " LEFT JOIN iamledger.projection_positions p"
+        " ON p.account_id = l.account_id AND p.projection = %s AND p.generation = %s"
+        " WHERE l.account_id = %s",
+        (table.projection.name, table.generation, account_id),
     ).fetchone()
-    return (None, None) if row is None else (row[0], row[1])
+    return (0, 0, None, None) if row is None else row
 
 
 def _read(projection: Projection) -> tuple[str, Callable[[tuple[Any, ...]], Recorded]]:

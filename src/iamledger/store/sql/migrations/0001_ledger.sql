@@ -57,7 +57,7 @@ CREATE TABLE iamledger.requests (
     first        bigint      NOT NULL,
     last         bigint      NOT NULL,
     PRIMARY KEY (account_id, request_id),
-    CHECK (first <= last)
+    CHECK (0 < first AND first <= last)
 );
 
 -- Secret access keys and the like, sealed with the account's data key. Deleted when the credential is revoked.
