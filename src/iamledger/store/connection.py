@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import psycopg
@@ -26,14 +28,14 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
     settings = f"-c lock_timeout={LOCK_TIMEOUT} -c timezone=UTC -c datestyle=ISO -c client_encoding=UTF8"
     if role is not None:
         settings += f" -c role={role}"
+    given = _parameters(url)
     try:
-        given = conninfo.conninfo_to_dict(url)
         given["options"] = f"{given.get('options') or ''} {settings}".strip()
         given.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
         given.setdefault("application_name", "iamledger")
         if "," in str(given.get("host") or ""):
             given.setdefault("target_session_attrs", "read-write")
-        return psycopg.connect(**given, autocommit=True)  # type: ignore[arg-type]
+        return psycopg.connect(**given, autocommit=True)
     except psycopg.Error as error:
         message = str(error).strip()
         if role is not None and ('parameter "role"' in message or "set role" in message):
@@ -41,6 +43,23 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
                 f"{message}. The first migration makes the role {role}; the user must be a member of it (GRANT {role} TO …)"
             ) from None
         raise Unreachable(message) from None
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    """The parameters in a URL or keyword string. Raises `Unreachable` with nothing of a malformed one: libpq quotes parts.
+
+    A host with an at sign, or a port that is no number, is what is left of a password that was not encoded.
+    """
+    given: dict[str, Any] | None = None
+    with suppress(psycopg.Error, UnicodeError):
+        given = {**conninfo.conninfo_to_dict(url)}
+    if (
+        given is None
+        or "@" in str(given.get("host") or "")
+        or not re.fullmatch("[0-9, ]*", str(given.get("port") or ""))
+    ):
+        raise Unreachable("the database URL is malformed: percent-encode the password, or use a passfile")
+    return given
 
 
 class Database:
