@@ -311,3 +311,40 @@ def write(url: str, account: str, writer: int, appends: int, size: int) -> None:
                     append(connection, account, *events)
                     time.sleep(0.001)
             append(connection, account, *events)
+
+
+class TestBoundary:
+    def test_its_events_may_be_larger_together_than_any_value_can_be(
+        self, connection: Connection, urls: Urls, account: str
+    ) -> None:
+        """jsonb ends at 256 MB; many large policies of one user make more."""
+        append(connection, account, event(0, "T", "user:1"), opens=True)
+        number, size = 2_100, 131_072
+        with psycopg.connect(urls.superuser) as superuser:
+            superuser.execute(
+                "INSERT INTO iamledger.events SELECT account_id, 1 + n, recorded_at, type, version, has_personal, tags,"
+                " context, jsonb_build_object('number', n, 'document', repeat(' ', %s)), leaf_hash"
+                " FROM iamledger.events, generate_series(1, %s) AS n WHERE account_id = %s",
+                (size, number, account),
+            )
+            superuser.execute(
+                "INSERT INTO iamledger.event_tags SELECT account_id, tag, type, 1 + n"
+                " FROM iamledger.event_tags, generate_series(1, %s) AS n WHERE account_id = %s",
+                (number, account),
+            )
+            superuser.execute("UPDATE iamledger.ledgers SET head = %s WHERE account_id = %s", (1 + number, account))
+        boundary = store.read_boundary(connection, account, "-", [Match(["user:1"], ["T"])])
+        assert boundary.head == 1 + number
+        told = [(position, type_, data["number"]) for position, type_, data in boundary.events]  # type: ignore[index, call-overload]
+        assert told == [(1 + n, "T", n) for n in range(1 + number)]
+
+    def test_each_event_comes_once_and_in_order(self, connection: Connection, account: str) -> None:
+        append(connection, account, event(1, "T", "b"), event(2, "U", "a", "b"), event(3, "T", "a"), opens=True)
+        boundary = store.read_boundary(connection, account, "-", [Match(["a"]), Match(["b"])])
+        assert (boundary.head, boundary.earlier) == (3, None)
+        assert list(boundary.events) == [(1, "T", {"number": 1}), (2, "U", {"number": 2}), (3, "T", {"number": 3})]
+
+    def test_without_events_there_is_a_head(self, connection: Connection, account: str) -> None:
+        append(connection, account, event(), opens=True)
+        boundary = store.read_boundary(connection, account, "-", [Match(["nobody"])])
+        assert (boundary.head, list(boundary.events)) == (1, [])

@@ -48,14 +48,13 @@ class Boundary:
 def read_boundary(connection: Connection, account_id: str, request_id: str, query: Query) -> Boundary:
     """Read all that a decision starts from, in one snapshot."""
     with translated():
-        row = connection.execute(
-            "SELECT head, now, fingerprint, first, last, events::text FROM iamledger.boundary(%s, %s, %s)",
+        start, *rows = connection.execute(
+            "SELECT head, now, fingerprint, first, last, position, type, data FROM iamledger.boundary(%s, %s, %s)",
             (account_id, request_id, query_json(query)),
-        ).fetchone()
-    assert row is not None
-    head, now, fingerprint, first, last, events = row
+        ).fetchall()
+    head, now, fingerprint, first, last, *_ = start
     earlier = None if fingerprint is None else Earlier(fingerprint, first, last)
-    return Boundary(head, now, earlier, orjson.loads(events))
+    return Boundary(head, now, earlier, [(position, type_, orjson.loads(data)) for *_, position, type_, data in rows])
 
 
 def head(connection: Connection, account_id: str) -> Head:

@@ -76,7 +76,7 @@ BEGIN
     END IF;
 END $_$;
 
-CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) RETURNS record
+CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) RETURNS TABLE(head bigint, now timestamp with time zone, fingerprint text, first bigint, last bigint, "position" bigint, type text, data text)
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
@@ -84,11 +84,14 @@ BEGIN
     now := clock_timestamp();
     SELECT r.fingerprint, r.first, r.last INTO fingerprint, first, last
       FROM iamledger.requests r WHERE r.account_id = p_account AND r.request_id = p_request;
-    SELECT coalesce(jsonb_agg(jsonb_build_array(e.position, e.type, e.data) ORDER BY e.position), '[]') INTO events
+    RETURN NEXT;
+    RETURN QUERY
+    SELECT NULL::bigint, NULL::timestamptz, NULL, NULL::bigint, NULL::bigint, e.position, e.type, e.data::text
       FROM (SELECT DISTINCT m FROM iamledger.matching(p_account, p_items, 0) m) AS found(position)
       -- One look-up each, whatever the planner knows of the table: OFFSET 0 keeps it from scanning the account.
      CROSS JOIN LATERAL (SELECT * FROM iamledger.recorded r
-                          WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e;
+                          WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e
+     ORDER BY e.position;
 END $$;
 
 CREATE FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) RETURNS boolean
@@ -318,7 +321,7 @@ CREATE TABLE iamledger.requests (
     fingerprint text NOT NULL,
     first bigint NOT NULL,
     last bigint NOT NULL,
-    CONSTRAINT requests_check CHECK ((first <= last))
+    CONSTRAINT requests_check CHECK (((0 < first) AND (first <= last)))
 );
 
 CREATE TABLE iamledger.secrets (
@@ -377,8 +380,8 @@ GRANT ALL ON SCHEMA iamledger_projections TO iamledger_app;
 REVOKE ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) TO iamledger_app;
 
-REVOKE ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb, OUT head bigint, OUT now timestamp with time zone, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb) TO iamledger_app;
+REVOKE ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) TO iamledger_app;
 
 REVOKE ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.carries(p_account text, p_position bigint, p_tags jsonb) TO iamledger_app;

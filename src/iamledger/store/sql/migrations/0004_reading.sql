@@ -23,21 +23,25 @@ SELECT e.account_id, e.position, e.recorded_at, e.type, e.version, e.tags,
   FROM iamledger.events e LEFT JOIN iamledger.personal p USING (account_id, position);
 
 -- All that a decision starts from, in one snapshot: the head, the server's time, what became of this request before,
--- and the events of the boundary (see matching) in their order.
-CREATE FUNCTION iamledger.boundary(
-    p_account text, p_request text, p_items jsonb,
-    OUT head bigint, OUT now timestamptz, OUT fingerprint text, OUT first bigint, OUT last bigint, OUT events jsonb
+-- and the events of the boundary (see matching) in their order: one row each after a first row of all the rest. Together
+-- they may be larger than any one value can be.
+CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb)
+RETURNS TABLE (
+    head bigint, now timestamptz, fingerprint text, first bigint, last bigint, "position" bigint, type text, data text
 ) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     SELECT l.head INTO head FROM iamledger.ledgers l WHERE l.account_id = p_account;
     now := clock_timestamp();
     SELECT r.fingerprint, r.first, r.last INTO fingerprint, first, last
       FROM iamledger.requests r WHERE r.account_id = p_account AND r.request_id = p_request;
-    SELECT coalesce(jsonb_agg(jsonb_build_array(e.position, e.type, e.data) ORDER BY e.position), '[]') INTO events
+    RETURN NEXT;
+    RETURN QUERY
+    SELECT NULL::bigint, NULL::timestamptz, NULL, NULL::bigint, NULL::bigint, e.position, e.type, e.data::text
       FROM (SELECT DISTINCT m FROM iamledger.matching(p_account, p_items, 0) m) AS found(position)
       -- One look-up each, whatever the planner knows of the table: OFFSET 0 keeps it from scanning the account.
      CROSS JOIN LATERAL (SELECT * FROM iamledger.recorded r
-                          WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e;
+                          WHERE r.account_id = p_account AND r.position = found.position OFFSET 0) AS e
+     ORDER BY e.position;
 END $$;
 
 -- The last position recorded at or before a time. Errors: IL003 no such ledger; IL006 the time has not come yet.
