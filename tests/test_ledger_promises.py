@@ -432,7 +432,7 @@ class TestRepeats:
             superuser.execute("SET session_replication_role = replica")
             superuser.execute("ALTER TABLE iamledger.requests DROP CONSTRAINT requests_check")
             superuser.execute(f"UPDATE iamledger.requests SET {forged} WHERE request_id = 'r'")
-        with pytest.raises(ForgedRequest, match="The request id r is recorded for positions .* audit replay --verify"):
+        with pytest.raises(ForgedRequest, match=r"The request id r is recorded for positions .* audit replay --verify"):
             ours.execute_all(self.COMMANDS)
         assert head(ledger) == 4
 
