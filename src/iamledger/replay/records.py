@@ -47,13 +47,14 @@ class Commands:
               FROM iamledger.requests r
               JOIN iamledger.ledgers l USING (account_id)
               LEFT JOIN iamledger.events f ON f.account_id = r.account_id AND f.position = r.first
-              LEFT JOIN iamledger.events e
-                     ON e.account_id = r.account_id AND e.position = r.last AND r.last <> r.first
              WHERE r.account_id = %(account)s
                AND ((1 <= r.first AND r.first <= r.last AND r.last <= l.head) IS NOT TRUE
                     OR r.first <= %(upto)s
                        AND (f.context->>'request_id' IS DISTINCT FROM r.request_id
-                            OR r.last <> r.first AND e.context->>'request_id' IS DISTINCT FROM r.request_id))
+                            OR r.last <> r.first
+                               AND (SELECT e.context->>'request_id' FROM iamledger.events e
+                                     WHERE e.account_id = r.account_id AND e.position = r.last)
+                                   IS DISTINCT FROM r.request_id))
              ORDER BY r.first, r.request_id LIMIT %(limit)s
             """,
             {"account": self.account_id, "upto": self.upto, "limit": FINDINGS},
