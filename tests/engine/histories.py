@@ -62,9 +62,12 @@ def new_account() -> str:
 
 
 def write(connection: Connection, account_id: str, events: Sequence[NewEvent], context: Context = NO_CONTEXT) -> int:
-    """Append in one append, opening the ledger if there is none. Returns the last position."""
+    """Append in one append, opening the ledger if there is none, as the request that the context tells of, if it does.
+
+    Returns the last position.
+    """
     known = connection.execute("SELECT FROM iamledger.ledgers WHERE account_id = %s", (account_id,)).fetchone()
-    request = Request(str(uuid4()), "")
+    request = Request(str(context.entries.get("request_id") or uuid4()), "")
     return append(connection, account_id, events, context=context, request=request, opens=known is None).last
 
 

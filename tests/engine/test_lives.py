@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from uuid import uuid4
 
 import pytest
 from benchmarks.filling import stored
@@ -25,7 +26,6 @@ from iamledger_projections import projections
 from stateful.model import folded
 from stateful.terms import IAMS
 
-WHO = Context({"actor": {"kind": "test"}, "reason": "quarterly review", "ticket": "SEC-1"})
 MANY_USERS = {**IAMS, "users_per_account": 10**6}  # lives know no quota of users
 
 
@@ -35,6 +35,12 @@ def connection(new_database: Callable[[], Urls]) -> Iterator[Connection]:
         yield connection
 
 
+def who() -> Context:
+    """The context of one command."""
+    told = {"actor": {"kind": "test"}, "reason": "quarterly review", "ticket": "SEC-1"}
+    return Context({**told, "request_id": str(uuid4())})
+
+
 def life(account: str, events: int) -> list[NewEvent]:
     """The beginning of an account's life."""
     return [stored(event) for event in islice(Life(account), events)]
@@ -42,7 +48,7 @@ def life(account: str, events: int) -> list[NewEvent]:
 
 def test_lives_are_legal_and_have_every_event(connection: Connection) -> None:
     account = new_account()
-    write(connection, account, life(account, 5000), WHO)
+    write(connection, account, life(account, 5000), who())
     recorded = read(connection, account)
     state = folded(((event.type, event.data, event.recorded_at) for event in recorded), MANY_USERS)
     assert {event.type for event in recorded} == set(event_types())
@@ -55,7 +61,7 @@ def test_what_is_caught_up_is_what_the_oracle_makes_and_what_a_rebuild_makes(con
     tables = list(live_tables(connection, every).values())
     events = life(account, 3000)
     for begin, end in [(0, 1), (1, 2), (2, 40), (40, 41), (41, 1000), (1000, 3000)]:
-        write(connection, account, events[begin:end], WHO)
+        write(connection, account, events[begin:end], who())
         assert catch_up(connection, account, tables) == end
     expected = {projection.name: oracle(connection, projection, account) for projection in every}
     for table in tables:
@@ -75,7 +81,7 @@ def test_what_is_caught_up_is_what_the_oracle_makes_and_what_a_rebuild_makes(con
 def test_the_past_is_what_was_true_then(connection: Connection, position: int) -> None:
     """The rows that were true at a position are those that a ledger which ended there would have now."""
     account, every = new_account(), list(projections().values())
-    write(connection, account, life(account, 1500), WHO)
+    write(connection, account, life(account, 1500), who())
     tables = list(live_tables(connection, every).values())
     catch_up(connection, account, tables)
     for table in tables:
