@@ -79,18 +79,18 @@ class _Statement:
         key, columns = list(table.projection.key), list(table.projection.columns)
         self.sources: Mapping[str, Source] = table.projection.sources(rule) if rule.kind != "close" else {}
         same_row = " AND ".join(f'"{name}" = %({name})s' for name in ["account_id", *key]) + " AND until IS NULL"
-        end = f"UPDATE {table.name} SET until = %(position)s WHERE {same_row}"
+        end = f"UPDATE {table.name} SET until = %(_at)s WHERE {same_row}"
         names = ", ".join(f'"{name}"' for name in ["account_id", "since", *key, *columns])
         if rule.kind == "close":
             self.sql = end
         elif rule.kind == "revise":
             kept = [f"%({name})s::{type_}" if name in self.sources else f'"{name}"' for name, type_ in self._typed()]
-            values = ", ".join(["account_id", "%(position)s::bigint", *(f'"{name}"' for name in key), *kept])
+            values = ", ".join(["account_id", "%(_at)s::bigint", *(f'"{name}"' for name in key), *kept])
             self.sql = (
                 f"WITH ended AS ({end} RETURNING *) INSERT INTO {table.name} ({names}) SELECT {values} FROM ended"
             )
         else:
-            values = ", ".join(f"%({name})s" for name in ["account_id", "position", *key, *columns])
+            values = ", ".join(f"%({name})s" for name in ["account_id", "_at", *key, *columns])
             self.sql = f"INSERT INTO {table.name} ({names}) VALUES ({values})"
             if rule.kind == "put":
                 self.sql = f"WITH ended AS ({end}) {self.sql}"
@@ -103,7 +103,7 @@ class _Statement:
         fields = zip(self.projection.key, self.projection.key_fields(self.rule), strict=True)
         values = {name: event.data[f] if isinstance(f, str) else str(event.position) for name, f in fields}
         values |= {name: self._value(name, source, event) for name, source in self.sources.items()}
-        return {"account_id": event.account_id, "position": event.position, **values}
+        return {"account_id": event.account_id, "_at": event.position, **values}  # a key may be called position
 
     def _value(self, name: str, source: Source, event: RecordedEvent) -> Any:
         match source:
