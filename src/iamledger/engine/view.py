@@ -247,7 +247,10 @@ def count_rows(
 
 
 def rows_begun(projection: Projection, where: tuple[str, str] | None, types: Iterable[str]) -> int:
-    """How many more rows `count_rows` will count after events of these types, at most."""
+    """How many more rows `count_rows` will count after events of these types.
+
+    A row that ends is taken for one that counts: with `where`, a projection must close no others, or too few are told.
+    """
     begun = {rule.event: 1 for rule in projection.rules if rule.kind in ("open", "put") and _sets(rule, where)}
     ended = {rule.event: 1 for rule in projection.rules if rule.kind == "close"}
     return sum(begun.get(type_, 0) - ended.get(type_, 0) for type_ in types)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from time import sleep
 
 from iamledger.accounts import account_called, account_ids, new_account_id, opening_commands
@@ -83,7 +82,9 @@ def apply_account(
 
     Raises what `Ledger.execute_all` does; a refusal says which step it is of.
     """
-    for attempt in count(1):
+    attempts = 0
+    while True:
+        attempts += 1
         made = plan_account(ledger.database.connection, ledger.account_id, desired, prune=prune)
         if not made.steps:
             return made, Outcome([])
@@ -92,13 +93,12 @@ def apply_account(
         try:
             return made, ledger.execute_all(commands, dry_run=dry_run, progress=tell)
         except Refusal as refusal:
-            if attempt < ATTEMPTS and _position(ledger) != made.position:
-                sleep(0.05 * attempt)
+            if attempts < ATTEMPTS and _position(ledger) != made.position:
+                sleep(0.05 * attempts)
                 continue
             if refusal.command is None:
                 raise
             raise refusal.of(made.steps[refusal.command].about) from refusal
-    raise AssertionError
 
 
 def _position(ledger: Ledger) -> int:
