@@ -26,7 +26,7 @@ from iamledger.iam.user import create_user, delete_user, tag_user, update_user
 from iamledger.ledger import Circumstances
 from iamledger.store import Connection, Database
 
-ARN = "arn:aws:iam::123456789012:user/auditor"
+ARN = "arn:aws:iam::123456789012:root"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def history(new_database: Callable[[], Urls]) -> Iterator[Told]:
     operator, other, principal = (
         LocalOperator("ada", "iamledger_app"),
         LocalOperator("grace", "iamledger_app"),
-        Principal(ARN, "AIDAAUDITOR", authenticated=True),
+        Principal(ARN, ACCOUNT),
     )
     did(operator, create_account, account=ACCOUNT, account_name="acme", email="root@acme.example")  # 1
     (first,) = did(operator, create_user, name="alice", tags=[("team", "a")])  # type: ignore[misc]  # 2

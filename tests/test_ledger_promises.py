@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ACCOUNT, MASTER_KEY, OPERATOR, Disturbance, Points, Urls, new_ledger
 from iamledger import store
-from iamledger.decisions import Decision
+from iamledger.decisions import Command, Decision
 from iamledger.iam.access_key import AccessKeyCreated, create_access_key, revoke_access_key, rotate_access_key
 from iamledger.iam.account import create_account
 from iamledger.iam.attachment import attach_user_policy
@@ -38,7 +38,7 @@ from iamledger.iam.refusals import (
     ValidationError,
 )
 from iamledger.iam.user import UserCreated, UserDeleted, UserRenamed, create_user, delete_user, tag_user, update_user
-from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Command, Conflict, ForgedRequest, Ledger, Outcome
+from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Conflict, ForgedRequest, Ledger, Outcome
 from specification import policy_text
 
 

@@ -15,7 +15,7 @@ from iamledger.settings import Settings
 from iamledger.store import Connection, translated
 
 if TYPE_CHECKING:
-    from iamledger.ledger import Command
+    from iamledger.decisions import Command
 
 
 def account_ids(connection: Connection) -> list[str]:
@@ -37,10 +37,10 @@ def opening_commands(account_id: str, account_name: str, email: str) -> list[Com
     Their texts come with this release and are not part of what was asked for. (Imported here, since every command needs this
     file, and few need decisions.)
     """
+    from iamledger.decisions import Command
     from iamledger.iam.account import create_account
     from iamledger.iam.aws_managed import AWS_MANAGED
     from iamledger.iam.managed_policy import import_managed_policy
-    from iamledger.ledger import Command
 
     opened = Command(create_account, {"account": account_id, "account_name": account_name, "email": email})
     managed = [

@@ -24,17 +24,32 @@ class LocalOperator:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user or role that was authenticated, or that a local operator speaks for."""
+    """A user, or the account's root, that was authenticated, or that a local operator speaks for.
+
+    The root's unique id is the account's number.
+    """
 
     arn: str
     unique_id: str
-    authenticated: bool
     access_key_id: str | None = None
+    """The key that it was authenticated by."""
+    operator: LocalOperator | None = None
+    """Who speaks for it; then nobody was authenticated."""
+
+    @property
+    def is_root(self) -> bool:
+        """Is it the account's root, who may do all?"""
+        return self.arn.endswith(":root")
 
     def told(self) -> dict[str, Any]:
         """The form in which an event's context names the actor."""
-        told = {"type": "Principal", "arn": self.arn, "unique_id": self.unique_id, "authenticated": self.authenticated}
-        return told if self.access_key_id is None else {**told, "access_key_id": self.access_key_id}
+        told: dict[str, Any] = {"type": "Principal", "arn": self.arn, "unique_id": self.unique_id}
+        told["authenticated"] = self.operator is None
+        if self.access_key_id is not None:
+            told["access_key_id"] = self.access_key_id
+        if self.operator is not None:
+            told["operator"] = self.operator.told()
+        return told
 
 
 Actor = LocalOperator | Principal
@@ -67,5 +82,6 @@ def told_at_length(actor: dict[str, Any] | None) -> str:
         return "-"
     if actor.get("type") == "LocalOperator":
         return f"{actor.get('os_user')} (local operator, database user {actor.get('database_user')})"
-    known = "" if actor.get("authenticated") else ", not authenticated"
-    return f"{shown(actor)}{known}"
+    if actor.get("authenticated"):
+        return f"{shown(actor)} (access key {actor.get('access_key_id')})"
+    return f"{shown(actor)} (not authenticated; by {told_at_length(actor.get('operator'))})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -23,6 +23,17 @@ from iamledger.past import Past
 from iamledger.store.events import Match
 
 Decision: TypeAlias = Callable[..., Iterator[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A decision and its arguments. Those named in `assumed` nobody asked for: with others it is the same command."""
+
+    decision: Decision
+    arguments: Mapping[str, Any]
+    assumed: Collection[str] = ()
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What the caller wrote for some arguments that were looked up since: by this a repeat is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +104,27 @@ class Bound:
 
     def first_query(self) -> list[Match]:
         """The names to resolve, and the nouns that are called by their id."""
-        return _query((_naming(noun) or noun, self.references[name]) for name, noun in self.nouns.items())
+        return query_of((_naming(noun) or noun, self.references[name]) for name, noun in self.nouns.items())
 
     def second_query(self) -> list[Match]:
         """The nouns behind the names."""
         named = [(noun, self._subjects[name]) for name, noun in self.nouns.items() if _naming(noun)]
         dependents = [(noun, self._subject_of(noun)) for nouns in self.many.values() for noun in nouns]
-        return _query([*named, *dependents])
+        return query_of([*named, *dependents])
 
     def resolve_names(self, past: Past) -> None:
         """Find the ids behind the names. Raises NoSuchEntity."""
-        self._subjects = {
-            name: noun.id_of(past.fold(naming, self.references[name]))  # type: ignore[attr-defined]
-            if (naming := _naming(noun))
-            else self.references[name]
-            for name, noun in self.nouns.items()
-        }
+        self._subjects = {name: self.subject(name, past) for name in self.nouns}
+
+    def subject(self, name: str, past: Past) -> str:
+        """The id of the noun that a parameter is told. Raises NoSuchEntity."""
+        noun, reference = self.nouns[name], self.references[name]
+        naming = _naming(noun)
+        return reference if naming is None else noun.id_of(past.fold(naming, reference))  # type: ignore[attr-defined]
 
     def decide(self, past: Past, *, now: datetime, quotas: Quotas, count: Callable[[CountOf], int]) -> list[Event]:
         """Fold the nouns and call the decision. Raises a `Refusal`."""
-        arguments: dict[str, Any] = dict(self.wishes)
-        for name, noun in self.nouns.items():
-            arguments[name] = past.fold(noun, self._subjects[name])
+        arguments = self.known(past)
         for name, nouns in self.many.items():
             arguments[name] = [past.fold(noun, self._subject_of(noun)) for noun in nouns]
         for parameter in parameters(self.decision):
@@ -129,6 +139,10 @@ class Bound:
             elif parameter.new_id is not None and parameter.noun is None:
                 arguments[parameter.name] = self.ids[parameter.name]
         return list(self.decision(**arguments))
+
+    def known(self, past: Past) -> dict[str, Any]:
+        """The wishes, and the nouns, folded."""
+        return {**self.wishes, **{name: past.fold(noun, self._subjects[name]) for name, noun in self.nouns.items()}}
 
     def _subject_of(self, dependent: type[Dependent]) -> str:
         return next(self._subjects[name] for name, noun in self.nouns.items() if noun.tag == dependent.tag)
@@ -189,7 +203,7 @@ def _naming(noun: type[Noun]) -> Any:
     return noun.named_by if issubclass(noun, Named) else None
 
 
-def _query(nouns: Iterable[tuple[type[Noun], str]]) -> list[Match]:
+def query_of(nouns: Iterable[tuple[type[Noun], str]]) -> list[Match]:
     """One item for each tag, with all types that any of its nouns evolves on."""
     types: dict[str, dict[str, None]] = {}
     for noun, subject in nouns:

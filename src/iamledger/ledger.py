@@ -15,27 +15,40 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from pydantic_core import to_jsonable_python
 
 from iamledger import store
-from iamledger.actors import Actor
-from iamledger.decisions import Bound, Decision, bind
-from iamledger.engine.view import count_rows, rows_begun
+from iamledger.actors import Actor, Principal
+from iamledger.counting import Counts
+from iamledger.decisions import Bound, Command, Decision, bind
+from iamledger.engine.view import count_rows
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, from_stored
 from iamledger.iam.nouns import CountOf
 from iamledger.iam.quotas import Quotas
-from iamledger.iam.refusals import EntityAlreadyExists, IdempotentParameterMismatch, NoSuchEntity, Refusal
+from iamledger.iam.refusals import (
+    AccessDenied,
+    EntityAlreadyExists,
+    IdempotentParameterMismatch,
+    NoSuchEntity,
+    Refusal,
+)
 from iamledger.past import Past
 from iamledger.read_models import all_projections
 from iamledger.sealing import DataKey, MasterKey
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from iamledger.authorization import Authorization, Demand
+
 CONFLICT_ATTEMPTS = 12
 CONNECTION_ATTEMPTS = 6
 SECRET_KIND = "secret-access-key"
+T = TypeVar("T")
 
 
 class Conflict(Exception):
@@ -79,17 +92,6 @@ class Outcome:
     last: int | None = None
     repeated: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A decision and its arguments. Those named in `assumed` nobody asked for: with others it is the same command."""
-
-    decision: Decision
-    arguments: Mapping[str, Any]
-    assumed: Collection[str] = ()
-    asked: Mapping[str, str] = field(default_factory=dict)
-    """What the caller wrote for some arguments that were looked up since: by this a repeat is known."""
 
 
 @dataclass
@@ -166,9 +168,67 @@ class Ledger:
         known = not dry_run or self.circumstances.request_id is not None  # a dry run needs no key for what is personal
         request = store.Request(request_id, self._fingerprint(bound, commands) if known else "")
         attempt = _Attempt(request, bound)
-        return self._insist(lambda: self._once(attempt, dry_run, progress))
+        with self._recorded(dry_run):
+            return self._insist(lambda: self._once(attempt, dry_run, progress))
 
-    def _insist(self, once: Callable[[], Outcome]) -> Outcome:
+    def permit(self, demands: Sequence[Demand]) -> None:
+        """Raise AccessDenied, and record the attempt, unless the caller may do all of it. The operator and the root may."""
+        actor = self.circumstances.actor
+        if isinstance(actor, Principal) and not actor.is_root:
+            with self._recorded():
+                self._insist(lambda: self._permit(demands))
+
+    @contextmanager
+    def _recorded(self, dry_run: bool = False) -> Iterator[None]:
+        """What is denied here is recorded. It is no request of its own: repeated, it is decided again."""
+        try:
+            yield
+        except AccessDenied as denied:
+            attempt = denied.attempt
+            if attempt is not None and not dry_run:
+                self._insist(lambda: self._record(attempt))
+            raise
+
+    def _record(self, event: Event) -> None:
+        request = store.Request(str(uuid4()), sha256(b"").hexdigest())
+        context = self._context(request.id)
+        store.append(self.database.connection, self.account_id, [_stored(event)], context=context, request=request)
+
+    def _permit(self, demands: Sequence[Demand]) -> None:
+        past = Past()
+        query = past.ask(self._caller_query())
+        start = store.read_boundary(self.database.connection, self.account_id, "", query)
+        if start.head is None:
+            raise NoSuchEntity(f"The account with id {self.account_id} cannot be found.")
+        past.learn(_typed(start.events))
+        authorization = self._authorization(past, start.head, start.now)
+        assert authorization is not None
+        for demand in demands:
+            authorization.demand(demand)
+
+    def _caller_query(self) -> Sequence[store.Match]:
+        if not isinstance(self.circumstances.actor, Principal):
+            return ()
+        from iamledger.authorization import caller_query
+
+        return caller_query(self.circumstances.actor)
+
+    def _authorization(self, past: Past, head: int, now: datetime) -> Authorization | None:
+        """What decides whether the caller may. The local operator is asked nothing, so nothing is imported for it."""
+        if not isinstance(self.circumstances.actor, Principal):
+            return None
+        from iamledger.authorization import Authorization
+
+        return Authorization(
+            self.circumstances.actor,
+            self.account_id,
+            past,
+            lambda query: self._look(past, head, query, ()),
+            now=now,
+            source_address=self.circumstances.source_address,
+        )
+
+    def _insist(self, once: Callable[[], T]) -> T:
         conflicts = losses = 0
         while True:
             try:
@@ -197,7 +257,8 @@ class Ledger:
     def _once(self, attempt: _Attempt, dry_run: bool, progress: Callable[[int], None]) -> Outcome:
         connection, request = self.database.connection, attempt.request
         past = Past()
-        query = past.ask(match for bound in attempt.commands for match in bound.first_query())
+        firsts = [match for bound in attempt.commands for match in bound.first_query()]
+        query = past.ask([*firsts, *self._caller_query()])
         start = store.read_boundary(connection, self.account_id, request.id, query)
         if start.earlier is not None:
             return self._repeated(start.earlier, attempt)
@@ -205,15 +266,20 @@ class Ledger:
         head = start.head or 0
         new = frozenset(id_ for bound in attempt.commands for id_ in bound.ids.values())
         self._look(past, head, _needed(attempt.commands, past), new)
-        count = _Counts(self._count)
+        authorization = self._authorization(past, head, start.now)
+        count = Counts(self._count)
         events: list[Event] = []
         for done, bound in enumerate(attempt.commands):
             with _refused(done):
+                if authorization is not None:
+                    authorization.check(bound)
                 bound.resolve_names(past)
                 self._look(past, head, bound.second_query(), new)
                 decided = bound.decide(past, now=start.now, quotas=self.quotas, count=count)
             past.learn(enumerate(decided, head + len(events) + 1))
             count.learn(decided)
+            if authorization is not None:
+                authorization.learned(decided)
             events += decided
             progress(done)
         opens = bool(events) and events[0].opens_ledger
@@ -322,29 +388,6 @@ class Ledger:
 
 def _request_id(event: store.RecordedEvent) -> Any:
     return event.context.get("request_id") if isinstance(event.context, dict) else None
-
-
-class _Counts:
-    """How many rows projections have, those included that the commands before have begun."""
-
-    def __init__(self, ask: Callable[[CountOf], int]) -> None:
-        self._ask = ask
-        self._known: dict[CountOf, int] = {}
-        self._decided: list[Event] = []
-
-    def __call__(self, wanted: CountOf) -> int:
-        if wanted not in self._known:
-            self._known[wanted] = self._ask(wanted) + self._begun(wanted, self._decided)
-        return self._known[wanted]
-
-    def learn(self, decided: Sequence[Event]) -> None:
-        """Events that a command yielded."""
-        self._decided += decided
-        for wanted in self._known:
-            self._known[wanted] += self._begun(wanted, decided)
-
-    def _begun(self, wanted: CountOf, events: Sequence[Event]) -> int:
-        return rows_begun(all_projections()[wanted.projection], wanted.where, (type(e).__name__ for e in events))
 
 
 @contextmanager

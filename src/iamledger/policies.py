@@ -11,11 +11,13 @@ from iamledger.store import Connection, is_recorded
 from iamledger_projections.managed_policies import get_policy
 
 
-def named_policy(connection: Connection, account_id: str, text: str, request_id: str | None = None) -> str:
+def named_policy(
+    connection: Connection, account_id: str, text: str, request_id: str | None = None, *, must_exist: bool = True
+) -> str:
     """The ARN of the policy of that name or ARN; of two with the name, the account's own. Raises NoSuchEntity.
 
     A policy is never renamed, so an ARN is what a decision then looks for. A request that was recorded already is only
-    answered again, so any ARN does.
+    answered again, so any ARN does; unless it `must_exist`, so it does for a caller who is not to learn what there is.
     """
     if text.startswith("arn:"):
         return text
@@ -24,6 +26,6 @@ def named_policy(connection: Connection, account_id: str, text: str, request_id:
         try:
             return str(get_policy(view, text)["Arn"])
         except NoSuchEntity:
-            if request_id is None or not is_recorded(connection, account_id, request_id):
+            if must_exist and (request_id is None or not is_recorded(connection, account_id, request_id)):
                 raise
     return arn(account_id, "policy", "/", text)

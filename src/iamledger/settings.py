@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from iamledger.iam.quotas import Quotas
@@ -26,6 +26,10 @@ class Settings:
     """IAMLEDGER_OWNER_URL: how `db migrate` connects to it, as the owner of the tables."""
     account: str | None
     """IAMLEDGER_ACCOUNT: the account to use, before the default one."""
+    access_key_id: str | None = None
+    """IAMLEDGER_ACCESS_KEY_ID: whose key it is is the caller of every command."""
+    secret_access_key: str | None = field(default=None, repr=False)
+    """IAMLEDGER_SECRET_ACCESS_KEY: goes with it."""
 
     @property
     def default_account_file(self) -> Path:
@@ -39,21 +43,29 @@ class Settings:
 
 
 def settings() -> Settings:
-    """Read the environment."""
+    """Read the environment. Raises SettingsError."""
     get = os.environ.get
+    key_id, secret = get("IAMLEDGER_ACCESS_KEY_ID") or None, get("IAMLEDGER_SECRET_ACCESS_KEY") or None
+    if (key_id is None) != (secret is None):
+        raise SettingsError("IAMLEDGER_ACCESS_KEY_ID and IAMLEDGER_SECRET_ACCESS_KEY go together: set both, or none.")
     return Settings(
-        default_home(), get("IAMLEDGER_DATABASE_URL"), get("IAMLEDGER_OWNER_URL"), get("IAMLEDGER_ACCOUNT") or None
+        default_home(),
+        get("IAMLEDGER_DATABASE_URL"),
+        get("IAMLEDGER_OWNER_URL"),
+        get("IAMLEDGER_ACCOUNT") or None,
+        key_id,
+        secret,
     )
 
 
 def quotas() -> Quotas:
     """IAM's quotas, where the environment does not say otherwise: IAMLEDGER_QUOTA_USERS_PER_ACCOUNT and so on."""
     given = {}
-    for field in fields(Quotas):
-        variable = f"IAMLEDGER_QUOTA_{field.name.upper()}"
+    for quota in fields(Quotas):
+        variable = f"IAMLEDGER_QUOTA_{quota.name.upper()}"
         text = os.environ.get(variable)
         if text is not None:
             if not text.isdecimal():
                 raise SettingsError(f"{variable} must be a whole number, not {text!r}.")
-            given[field.name] = int(text)
+            given[quota.name] = int(text)
     return Quotas(**given)

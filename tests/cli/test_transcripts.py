@@ -132,7 +132,7 @@ class Names:
         for name, value in self.bound.items():
             if name != "<Operator>":  # who runs this may be called root, as many things are
                 line = line.replace(value, name)
-        line = re.sub(r'(^Actor: +|"os_user"+: "+)\w+', r"\1<Operator>", line)
+        line = re.sub(r'(^Actor: +|; by |"os_user"+: "+)(?!arn:)\w+', r"\1<Operator>", line)
         line = re.sub(
             rf"(?:(?<=  )|(?<=By=)){self.bound['<Operator>']}(?=  |$)", "<Operator>", line
         )  # a column of its own
@@ -265,6 +265,10 @@ def used() -> dict[tuple[str, ...], set[str]]:
     return found
 
 
+EVERYWHERE = {"help", "caller"}
+"""Options that test_permits.py and the program itself give to each command."""
+
+
 def path_of(words: list[str]) -> tuple[str, ...]:
     """The command that words call, by its path."""
     paths = [tuple(words[:length]) for length in range(len(words), 0, -1)]
@@ -283,7 +287,7 @@ def test_every_option_of_a_command_appears_with_it(path: tuple[str, ...]) -> Non
     missing = [
         name
         for name, written in options(COMMANDS[path]).items()
-        if name != "help" and not written & (of_noun if name in SHARED else words[path])
+        if name not in EVERYWHERE and not written & (of_noun if name in SHARED else words[path])
     ]
     assert not missing
 

@@ -17,7 +17,7 @@ import pytest
 
 from concurrency.racing import assert_whole, events, fold_of
 from conftest import ACCOUNT, Disturbance, Points, Urls, new_ledger
-from iamledger.decisions import Decision
+from iamledger.decisions import Command, Decision
 from iamledger.engine.view import open_view
 from iamledger.iam.account import create_account
 from iamledger.iam.attachment import attach_group_policy, attach_user_policy, detach_user_policy
@@ -34,7 +34,7 @@ from iamledger.iam.membership import add_user_to_group, move_user, remove_user_f
 from iamledger.iam.permissions_boundary import put_user_permissions_boundary
 from iamledger.iam.refusals import Refusal
 from iamledger.iam.user import create_user, delete_user
-from iamledger.ledger import Command, Ledger
+from iamledger.ledger import Ledger
 from iamledger.store import Database
 from iamledger_projections import projections
 from stateful import readers

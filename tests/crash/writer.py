@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import count
 
 from iamledger.actors import LocalOperator
+from iamledger.decisions import Command
 from iamledger.iam.access_key import (
     RevocationReason,
     create_access_key,
@@ -26,7 +27,7 @@ from iamledger.iam.membership import add_user_to_group, move_user, remove_user_f
 from iamledger.iam.permissions_boundary import put_user_permissions_boundary
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.user import create_user, delete_user, tag_user, update_user
-from iamledger.ledger import Circumstances, Command, Conflict, Ledger, Outcome
+from iamledger.ledger import Circumstances, Conflict, Ledger, Outcome
 from iamledger.sealing import MasterKey
 from iamledger.store import Database, Unreachable, read, translated
 

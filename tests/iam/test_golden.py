@@ -30,6 +30,7 @@ from iamledger.iam.access_key import (
 )
 from iamledger.iam.account import AccountCreated
 from iamledger.iam.attachment import GroupPolicyAttached, GroupPolicyDetached, UserPolicyAttached, UserPolicyDetached
+from iamledger.iam.denial import RequestDenied
 from iamledger.iam.events import Event, event_types, from_stored
 from iamledger.iam.group import GroupCreated, GroupDeleted, GroupPathChanged, GroupRenamed
 from iamledger.iam.inline_policy import GroupPolicyDeleted, GroupPolicyPut, UserPolicyDeleted, UserPolicyPut
@@ -91,6 +92,22 @@ VARIANTS: dict[str, Event] = {
     ),
     "AccessKeyUsed": AccessKeyUsed(
         **OF_KEY, service_name="s3", region="eu-west-1", used_at=TIME, use=f"{KEY}/s3/eu-west-1/2026-11-24T12:00Z"
+    ),
+    "RequestDenied": RequestDenied(
+        user_id=USER,
+        action="iam:CreateUser",
+        resource_arn="arn:aws:iam::123456789012:user/eng/~!/carol",
+        outcome="explicitDeny",
+        decided_by="identity-based policy",
+        statements=["Deny NotCarol (statement 0, line 1) of inline policy x of user Alice, identity-based policy"],
+    ),
+    "RequestDenied.implicitly": RequestDenied(
+        user_id=USER,
+        action="iam:X",
+        resource_arn="*",
+        outcome="implicitDeny",
+        decided_by="permissions boundary",
+        statements=[],
     ),
     "GroupCreated": GroupCreated(group_id=GROUP, group_name="Admins+1=x,y.z@-_", path="/ops/"),
     "GroupRenamed": GroupRenamed(group_id=GROUP, old_group_name="Admins", group_name="Staff"),

@@ -19,7 +19,7 @@ from iamledger_projections import projections
 from iamledger_projections.reports.access_review import COLUMNS, READS, access_review
 
 DOCUMENT = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
-GRACE = Principal(f"arn:aws:iam::{ACCOUNT}:user/grace", "AIDAGRACE", authenticated=True)
+ROOT = Principal(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 READER = f"arn:aws:iam::{ACCOUNT}:policy/Reader"
 WRITER = f"arn:aws:iam::{ACCOUNT}:policy/ops/Writer"
 AWS_READER = "arn:aws:iam::aws:policy/Reader"
@@ -35,7 +35,7 @@ class Told:
 
     def did(self, what: str, decision: Callable[..., Any], **arguments: Any) -> None:
         """Run a decision for a reason, and remember the position."""
-        self.ledger.circumstances = Circumstances(GRACE, reason=what, ticket=f"T-{len(self.positions)}")
+        self.ledger.circumstances = Circumstances(ROOT, reason=what, ticket=f"T-{len(self.positions)}")
         self.positions[what] = self.ledger.execute(decision, **arguments).last or 0
 
     def review(self, *, at: str | None = None, **filters: str | None) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def test_a_user_without_any_policy_is_a_row(told: Told) -> None:
 
 def test_a_grant_of_ones_own_tells_who_granted_it(told: Told) -> None:
     row = next(row for row in told.review(at="rename") if row["PolicyArn"] == READER and not row["GroupName"])
-    assert (row["GrantedBy"], row["GrantedPosition"]) == (GRACE.told(), told.positions["attach"])
+    assert (row["GrantedBy"], row["GrantedPosition"]) == (ROOT.told(), told.positions["attach"])
     assert (row["Reason"], row["Ticket"]) == ("attach", "T-10")
     assert (row["PermissionsBoundary"], row["PermissionsBoundaryPosition"]) == (WRITER, told.positions["bind"])
     assert all(value is None for name, value in row.items() if name.startswith("AddedToGroup"))
@@ -132,7 +132,7 @@ def test_a_grant_by_a_group_also_tells_who_put_the_user_there(told: Told) -> Non
     assert (row["Reason"], row["GrantedPosition"]) == ("attach aws", told.positions["attach aws"])
     into = "Alice into readers"
     assert (row["AddedToGroupPosition"], row["AddedToGroupReason"]) == (told.positions[into], into)
-    assert (row["AddedToGroupBy"], row["AddedToGroupTicket"]) == (GRACE.told(), f"T-{[*told.positions].index(into)}")
+    assert (row["AddedToGroupBy"], row["AddedToGroupTicket"]) == (ROOT.told(), f"T-{[*told.positions].index(into)}")
     assert row["AddedToGroupDate"] > row["GrantedDate"]
 
 

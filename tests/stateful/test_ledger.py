@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from conftest import MASTER_KEY, OPERATOR, Disturbance, Points, Urls
 from iamledger import store
+from iamledger.decisions import Command
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.registry import live_tables
@@ -39,7 +40,7 @@ from iamledger.iam import (
 from iamledger.iam.access_key import use_of
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.refusals import InvalidInput, Refusal
-from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Circumstances, Command, Conflict, Ledger, Outcome
+from iamledger.ledger import CONFLICT_ATTEMPTS, SECRET_KIND, Circumstances, Conflict, Ledger, Outcome
 from iamledger.moments import moment
 from iamledger.replay import replay
 from iamledger.store import Database

@@ -17,6 +17,7 @@ import typer
 from iamledger.cli.completing import ACCESS_KEY, USER
 from iamledger.cli.groups import commands
 from iamledger.cli.output import note
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def create(
 
 
 @app.command("list", epilog="Example: iamledger access-key list alice --as-of 2026-11-24")
-@reading()
+@reading(permit("user", "user", "ListAccessKeys"))
 def list_(
     at: Reading,
     user: Annotated[
@@ -86,7 +87,7 @@ def list_(
 
 
 @app.command(epilog="Example: iamledger access-key show AKIA… --output json")
-@reading()
+@reading(permit("key", "key_id", "GetAccessKeyLastUsed"))
 def show(at: Reading, key_id: KeyId) -> None:
     """Show an access key: owner, status, rotation, last use. Never its secret."""
     from iamledger.iam import constraints

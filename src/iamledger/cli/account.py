@@ -8,6 +8,7 @@ import typer
 
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, note, print_csv, print_json, print_table
+from iamledger.cli.permits import OPERATOR, permit
 from iamledger.cli.session import Reading, Session, Writing, plain, reading, writing
 
 app = commands("Accounts. Each has a ledger of its own, isolated from the others.")
@@ -17,7 +18,7 @@ COLUMNS = ("AccountId", "AccountName", "Email", "CreateDate", "Users", "AccessKe
 
 
 @app.command(epilog="Example: iamledger account create acme --email root@acme.example")
-@writing(without=("account",), creates=True)
+@writing(OPERATOR, without=("account",), creates=True)
 def create(
     to: Writing,
     name: Annotated[str, typer.Argument(help="Name of the account, up to 50 characters.")],
@@ -44,9 +45,9 @@ def create(
 
 
 @app.command("list", epilog="Example: iamledger account list --output json")
-@reading(without=("account",))
+@reading(permit("any", None, "iamledger:ListAccounts"), without=("account",))
 def list_(at: Reading) -> None:
-    """List all accounts; with --as-of TIME, those that existed then."""
+    """List all accounts; with --as-of TIME, those that existed then. A user sees its own alone."""
     from iamledger.accounts import account_ids, default_account
     from iamledger.engine.errors import ProjectionError
     from iamledger.iam.refusals import InvalidInput, NoSuchEntity
@@ -56,7 +57,7 @@ def list_(at: Reading) -> None:
         raise InvalidInput("Each account has positions of its own. Give --as-of a time.")
     default = default_account(at.database.connection, at.settings)
     rows = []
-    for account_id in account_ids(at.database.connection):
+    for account_id in account_ids(at.database.connection) if at.as_operator else [at.account_id]:
         try:
             with at.view(*PROJECTIONS, account_id=account_id) as view:
                 rows.append({**get_account(view), "Position": view.position, "Default": account_id == default})
@@ -76,7 +77,7 @@ def list_(at: Reading) -> None:
 
 
 @app.command(epilog="Example: iamledger account show --as-of 2026-11-24")
-@reading()
+@reading(permit("any", None, "GetAccountSummary"))
 def show(at: Reading) -> None:
     """Show the account: name, root e-mail, how many users and keys."""
     from iamledger_projections.accounts import get_account
@@ -86,7 +87,7 @@ def show(at: Reading) -> None:
 
 
 @app.command(epilog="Example: iamledger account use 123456789012")
-@plain(without=("account", "output"))
+@plain(OPERATOR, without=("account", "output"))
 def use(session: Session, account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Number or name.")]) -> None:
     """Make an account the default one, for commands without --account."""
     from iamledger.accounts import named_account, use_account

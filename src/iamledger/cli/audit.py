@@ -23,6 +23,7 @@ from iamledger.cli.output import (
     say,
     styled,
 )
+from iamledger.cli.permits import AUDIT, permit
 from iamledger.cli.session import JobsOption, Reading, Session, plain, reading
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ FOLLOW_SECONDS = 0.5
 
 
 @app.command(epilog="Example: iamledger audit log --user alice --type AccessKeyRevoked --patch")
-@reading(without=("stale",))
+@reading(AUDIT, without=("stale",))
 def log(
     at: Reading,
     user: Annotated[
@@ -109,7 +110,7 @@ def log(
 
 
 @app.command(epilog="Example: iamledger audit show 42")
-@plain()
+@plain(AUDIT)
 def show(session: Session, position: Annotated[int, typer.Argument(min=1, help="Position of the event.")]) -> None:
     """Show one event whole: context, data, and what it changed."""
     from iamledger.history import at_position
@@ -119,7 +120,7 @@ def show(session: Session, position: Annotated[int, typer.Argument(min=1, help="
 
 
 @app.command(epilog="Example: iamledger audit key AKIA… --output json")
-@reading(without=("stale",))
+@reading(AUDIT, without=("stale",))
 def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…")]) -> None:
     """Show the whole life of an access key, alive or long gone, oldest event first."""
     from iamledger.actors import shown
@@ -149,7 +150,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
 
 
 @app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
-@plain()
+@plain(permit("ledger", None, "iamledger:ReplayLedger"))
 def replay(
     session: Session,
     until: Annotated[

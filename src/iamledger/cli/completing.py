@@ -28,6 +28,8 @@ def _found(projection: str, column: str, account: str | None, incomplete: str) -
     from iamledger.settings import settings
 
     configured = settings()
+    if configured.access_key_id is not None:  # whose caller may not be permitted to list
+        return []
     if configured.database_url is None and not embedded(configured).status().running:
         return []
     os.environ.setdefault("PGCONNECT_TIMEOUT", "2")

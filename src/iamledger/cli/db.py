@@ -8,12 +8,14 @@ import typer
 
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, note, print_csv, print_json, print_record, print_table
+from iamledger.cli.permits import operator_only
 from iamledger.cli.session import OutputOption
 
 app = commands("The database: an embedded PostgreSQL, or the one that IAMLEDGER_DATABASE_URL names.")
 
 
 @app.command(epilog="Example: iamledger db start")
+@operator_only
 def start() -> None:
     """Start the embedded server, and bring its schema up to date. Other commands do so by themselves."""
     from iamledger.opening import embedded, open_database
@@ -26,6 +28,7 @@ def start() -> None:
 
 
 @app.command(epilog="Example: iamledger db stop")
+@operator_only
 def stop() -> None:
     """Stop the embedded server. The next command starts it again."""
     from iamledger.opening import embedded
@@ -36,6 +39,7 @@ def stop() -> None:
 
 
 @app.command(epilog="Example: iamledger db status --output json")
+@operator_only
 def status(output: OutputOption = Output.TABLE) -> None:
     """Show which server is used, whether it runs, and whether its schema is up to date."""
     from iamledger.opening import embedded, owner_url
@@ -77,6 +81,7 @@ def status(output: OutputOption = Output.TABLE) -> None:
 
 
 @app.command(epilog="Example: psql \"$(iamledger db url)\" -c 'SELECT type, data FROM iamledger.recorded'")
+@operator_only
 def url(
     owner: Annotated[bool, typer.Option("--owner", help="As the owner of the tables, not as the application.")] = False,
 ) -> None:
@@ -89,6 +94,7 @@ def url(
 
 
 @app.command(epilog="Example: IAMLEDGER_OWNER_URL=postgresql://owner@db/iam iamledger db migrate")
+@operator_only
 def migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is missing.")] = False,
     output: OutputOption = Output.TABLE,

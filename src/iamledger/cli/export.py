@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from iamledger.cli.groups import command
 from iamledger.cli.output import instant, note
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
 
 app = command("Write an account as a file for `plan` and `apply`, as of any moment.")
 
 
 @app.command(epilog="Example: iamledger export --as-of 2026-10-01")
-@reading(without=("output",))
+@reading(permit("any", None, "GetAccountAuthorizationDetails"), without=("output",))
 def export(at: Reading) -> None:
     """Write an account as a file for `plan` and `apply`, as of any moment.
 

@@ -8,6 +8,7 @@ import typer
 
 from iamledger.cli.completing import GROUP, USER
 from iamledger.cli.groups import commands
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 app = commands("Groups of users. A user gets the policies of its groups.")
@@ -38,7 +39,7 @@ def create(
 
 
 @app.command(epilog="Example: iamledger group show admins --as-of 2026-11-24")
-@reading(diff=True)
+@reading(permit("group", "name", "GetGroup", "ListAttachedGroupPolicies", "ListGroupPolicies"), diff=True)
 def show(at: Reading, name: GroupName) -> None:
     """Show a group, with its members, its attached and its inline policies."""
     from iamledger.iam import constraints
@@ -50,7 +51,7 @@ def show(at: Reading, name: GroupName) -> None:
 
 
 @app.command("list", epilog="Example: iamledger group list --path-prefix /operations/ --output csv")
-@reading()
+@reading(permit("group", "path_prefix", "ListGroups"))
 def list_(
     at: Reading,
     path_prefix: Annotated[str, typer.Option("--path-prefix", help="Only groups whose path begins so.")] = "/",

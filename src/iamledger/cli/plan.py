@@ -8,13 +8,17 @@ import typer
 
 from iamledger.cli.declarations import DeclarationFile, PruneOption, carry_out
 from iamledger.cli.groups import command
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Writing, writing
 
 app = command("Show what `apply` would change, and append nothing.")
 
 
 @app.command(epilog="Example: iamledger plan acme.yaml --prune")
-@writing(without=("account", "dry_run", "reason", "ticket", "request_id"))
+@writing(
+    permit("any", None, "GetAccountAuthorizationDetails"),
+    without=("account", "dry_run", "reason", "ticket", "request_id"),
+)
 def plan(
     to: Writing,
     file: DeclarationFile,

@@ -11,11 +11,12 @@ import typer
 from iamledger.cli.completing import GROUP, POLICY, USER
 from iamledger.cli.documents import Document, document_text
 from iamledger.cli.groups import commands
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
+    from iamledger.decisions import Command
     from iamledger.engine.view import View
-    from iamledger.ledger import Command
 
 app = commands("Policies: managed and inline ones, where they are attached, and permissions boundaries.")
 version = commands("Versions of a managed policy: up to five, of which one is in force.")
@@ -63,7 +64,10 @@ def create(
 
 
 @app.command(epilog="Example: iamledger policy show deployers --diff 2026-10-01 2026-11-24")
-@reading(diff=True)
+@reading(
+    permit("policy", "policy", "GetPolicy", "GetPolicyVersion", "ListPolicyVersions", "ListEntitiesForPolicy"),
+    diff=True,
+)
 def show(at: Reading, policy: PolicyName) -> None:
     """Show a managed policy: versions, what it is attached to, and the text in force."""
     from iamledger_projections.reports.whole import whole_policy
@@ -75,7 +79,7 @@ def show(at: Reading, policy: PolicyName) -> None:
 
 
 @app.command("list", epilog="Example: iamledger policy list --scope all --attached")
-@reading()
+@reading(permit("policy", "path_prefix", "ListPolicies"))
 def list_(
     at: Reading,
     scope: Annotated[
@@ -146,7 +150,11 @@ def put_inline(
 
 
 @app.command("show-inline", epilog="Example: iamledger policy show-inline own-keys --user alice")
-@reading(diff=True)
+@reading(
+    permit("user", "user", "GetUserPolicy", optional=True),
+    permit("group", "group", "GetGroupPolicy", optional=True),
+    diff=True,
+)
 def show_inline(at: Reading, name: InlineName, user: UserOption = None, group: GroupOption = None) -> None:
     """Show an inline policy of a user or a group, with its text."""
     from iamledger.iam import constraints
@@ -159,7 +167,10 @@ def show_inline(at: Reading, name: InlineName, user: UserOption = None, group: G
 
 
 @app.command("list-inline", epilog="Example: iamledger policy list-inline --group auditors")
-@reading()
+@reading(
+    permit("user", "user", "ListUserPolicies", optional=True),
+    permit("group", "group", "ListGroupPolicies", optional=True),
+)
 def list_inline(at: Reading, user: UserOption = None, group: GroupOption = None) -> None:
     """List the inline policies of a user or a group."""
     from iamledger_projections.inline_policies import list_inline_policies
@@ -207,8 +218,8 @@ def import_managed(
 
 
 def _imports(folder: Path, files: list[Path]) -> Iterator[Command]:
+    from iamledger.decisions import Command
     from iamledger.iam.managed_policy import AWS, import_managed_policy, update_managed_policy
-    from iamledger.ledger import Command
 
     for file in files:
         arn = AWS + file.relative_to(folder).with_suffix("").as_posix()
@@ -240,7 +251,7 @@ def create_version(
 
 
 @version.command("list", epilog="Example: iamledger policy version list deployers")
-@reading()
+@reading(permit("policy", "policy", "ListPolicyVersions"))
 def list_policy_versions(at: Reading, policy: PolicyName) -> None:
     """List the versions of a managed policy, newest first."""
     from iamledger_projections.managed_policies import get_policy
@@ -251,7 +262,7 @@ def list_policy_versions(at: Reading, policy: PolicyName) -> None:
 
 
 @version.command("show", epilog="Example: iamledger policy version show deployers v2 --against v1")
-@reading()
+@reading(permit("policy", "policy", "GetPolicyVersion"))
 def show_version(
     at: Reading,
     policy: PolicyName,
@@ -328,7 +339,7 @@ def _policy(to: Writing, policy: str) -> dict[str, Any]:
     """The argument that names a policy. A repeat is known by what was written, and answered even if the policy is gone."""
     from iamledger.policies import named_policy
 
-    arn = named_policy(to.database.connection, to.account_id, policy, to.request_id)
+    arn = named_policy(to.database.connection, to.account_id, policy, to.request_id, must_exist=to.as_operator)
     return {"policy": arn, "asked": {"policy": policy}}
 
 

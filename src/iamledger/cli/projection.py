@@ -9,6 +9,7 @@ import typer
 
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_table, progress_bar, say
+from iamledger.cli.permits import OPERATOR, permit
 from iamledger.cli.session import JobsOption, Session, plain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[PROJECTION]", help=
 
 
 @app.command("list", epilog="Example: iamledger projection list --output json")
-@plain(without=("account",))
+@plain(permit("any", None, "iamledger:ListProjections"), without=("account",))
 def list_(session: Session) -> None:
     """List projections, and the events that they are built from."""
     from iamledger.read_models import all_projections
@@ -41,7 +42,7 @@ def list_(session: Session) -> None:
 
 
 @app.command(epilog="Example: iamledger projection status")
-@plain()
+@plain(permit("any", None, "iamledger:ListProjections"))
 def status(session: Session) -> None:
     """Show how far each projection has come with the account, and what stopped one that has failed.
 
@@ -68,7 +69,7 @@ def status(session: Session) -> None:
 
 
 @app.command(epilog="Example: iamledger projection rebuild users --verify")
-@plain(without=("account",))
+@plain(OPERATOR, without=("account",))
 def rebuild(
     session: Session,
     names: Names = None,
@@ -105,7 +106,7 @@ def rebuild(
 
 
 @app.command(epilog="Example: iamledger projection verify")
-@plain(without=("account",))
+@plain(OPERATOR, without=("account",))
 def verify(session: Session, names: Names = None, jobs: JobsOption = None) -> None:
     """Compare every row of every account with what the naive interpreter makes of the events. Exit status 1 on drift."""
     _verify(session, names, jobs)

@@ -10,6 +10,7 @@ import typer
 from iamledger.cli.completing import GROUP, POLICY, USER
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, Row
+from iamledger.cli.permits import REPORT, permit
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ MOST_DAYS = 1_000_000
 
 
 @app.command("access-review", epilog="Example: iamledger report access-review --as-of 2026-11-24 --output csv")
-@reading()
+@reading(REPORT)
 def access_review_(
     at: Reading,
     user: Annotated[
@@ -65,7 +66,7 @@ def access_review_(
 @app.command(
     "key-revocations", epilog="Example: iamledger report key-revocations --since 2026-07-01 --until 2026-09-30"
 )
-@reading()
+@reading(REPORT)
 def key_revocations(at: Reading, since: SinceOption = None, until: UntilOption = None) -> None:
     """Access keys that were revoked: whose, when and why.
 
@@ -79,7 +80,7 @@ def key_revocations(at: Reading, since: SinceOption = None, until: UntilOption =
 
 
 @app.command("access-keys", epilog="Example: iamledger report access-keys --older-than 90 --unused-for 45")
-@reading()
+@reading(REPORT)
 def access_keys(
     at: Reading,
     older_than: Annotated[
@@ -111,7 +112,7 @@ def access_keys(
 
 
 @app.command(epilog="Example: iamledger report credentials --as-of 2026-11-24 --output csv")
-@reading()
+@reading(permit("any", None, "GetCredentialReport"))
 def credentials(at: Reading) -> None:
     """IAM's credential report, in its columns.
 
@@ -128,7 +129,7 @@ def credentials(at: Reading) -> None:
 @app.command(
     "membership-changes", epilog="Example: iamledger report membership-changes --group admins --since 2026-01-01"
 )
-@reading()
+@reading(REPORT)
 def membership_changes_(
     at: Reading,
     user: Annotated[

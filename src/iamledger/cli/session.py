@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from iamledger.cli.completing import USER
 from iamledger.cli.output import (
     Output,
     Row,
@@ -25,16 +26,30 @@ from iamledger.cli.output import (
     print_table,
     say,
 )
+from iamledger.cli.permits import LOCAL, OPERATOR, Permit, demands, not_the_operator
 
 if TYPE_CHECKING:
+    from iamledger.actors import Actor
+    from iamledger.callers import Credentials
+    from iamledger.decisions import Command
     from iamledger.engine.view import View
     from iamledger.iam.refusals import NoSuchEntity
-    from iamledger.ledger import Command, Ledger, Outcome
+    from iamledger.ledger import Ledger, Outcome
     from iamledger.settings import Settings
     from iamledger.store import Database
 
 AccountOption = Annotated[
     str | None, typer.Option("--account", help="Account, by number or name.", show_default="the default account")
+]
+AsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="USER",
+        help="Act as this user, or as root, with its permissions. Recorded with your own name.",
+        show_default="you, the local operator",
+        autocompletion=USER,
+    ),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="Output format.")]
 AsOfOption = Annotated[
@@ -75,9 +90,13 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the events t
 class Session:
     """The database, and the account that a command is about."""
 
-    def __init__(self, account: str | None, output: Output) -> None:
+    purpose: Mapping[str, str | None] = {}
+    """Reason, ticket and request id, if there are any."""
+
+    def __init__(self, account: str | None, output: Output, caller: str | None = None) -> None:
         self.output = output
         self._account = account
+        self._caller = caller
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,10 +114,74 @@ class Session:
 
     @cached_property
     def account_id(self) -> str:
-        """The account that was asked for, or the default one."""
-        from iamledger.accounts import chosen_account
+        """The account that was asked for, or the default one; for who has credentials, the account that they are of."""
+        from iamledger.accounts import chosen_account, named_account
 
-        return chosen_account(self.database.connection, self.settings, self._account)
+        connection, credentials = self.database.connection, self._credentials
+        if credentials is None:
+            return chosen_account(connection, self.settings, self._account)
+        if self._account is not None and named_account(connection, self._account) != credentials.account_id:
+            from iamledger.iam.refusals import AccessDenied
+
+            raise AccessDenied(f"The access key {credentials.access_key_id} is not of account {self._account}.")
+        return credentials.account_id
+
+    @property
+    def as_operator(self) -> bool:
+        """Is the local operator the caller? It may do all; others are asked for what they are permitted."""
+        return self._caller is None and self.settings.access_key_id is None
+
+    @cached_property
+    def actor(self) -> Actor:
+        """The caller. Raises NoSuchEntity, InvalidClientTokenId, SignatureDoesNotMatch."""
+        from iamledger.actors import local_operator
+        from iamledger.opening import master_key
+
+        connection = self.database.connection
+        if self.as_operator:
+            return local_operator(connection)
+        from iamledger.callers import authenticated, spoken_for
+
+        if self._credentials is not None:
+            return authenticated(connection, self._credentials, lambda: master_key(self.settings))
+        return spoken_for(connection, self.account_id, str(self._caller), local_operator(connection))
+
+    def ledger(self, account_id: str) -> Ledger:
+        """The ledger of an account, spoken to by the caller."""
+        from iamledger.ledger import Circumstances, Ledger
+        from iamledger.opening import master_key
+        from iamledger.settings import quotas
+
+        return Ledger(
+            self.database,
+            account_id,
+            Circumstances(self.actor, **self.purpose),
+            master_key=lambda: master_key(self.settings),
+            quotas=quotas(),
+        )
+
+    def authorize(self, permits: tuple[Permit, ...], arguments: Mapping[str, Any]) -> None:
+        """Raise AccessDenied unless the caller is permitted what the command reads."""
+        if self.as_operator:
+            return
+        if OPERATOR in permits:
+            raise not_the_operator()
+        wanted = list(demands(permits, self.account_id, arguments))
+        if wanted:
+            self.ledger(self.account_id).permit(wanted)
+
+    @cached_property
+    def _credentials(self) -> Credentials | None:
+        key_id, secret = self.settings.access_key_id, self.settings.secret_access_key
+        if key_id is None or secret is None:
+            return None
+        if self._caller is not None:
+            raise typer.BadParameter(
+                "IAMLEDGER_ACCESS_KEY_ID says already who the caller is; unset it", param_hint="--as"
+            )
+        from iamledger.callers import Credentials
+
+        return Credentials(key_id, secret)
 
 
 class Reading(Session):
@@ -111,8 +194,9 @@ class Reading(Session):
         as_of: str | None = None,
         stale: bool = False,
         diff: tuple[str, str] | None = None,
+        caller: str | None = None,
     ) -> None:
-        super().__init__(account, output)
+        super().__init__(account, output, caller)
         self.as_of = as_of
         self.stale = stale
         self.diff = diff
@@ -224,28 +308,13 @@ class Writing(Session):
         request_id: str | None,
         dry_run: bool,
         if_not_exists: bool = False,
+        caller: str | None = None,
     ) -> None:
-        super().__init__(account, output)
+        super().__init__(account, output, caller)
         self.dry_run = dry_run
         self.if_not_exists = if_not_exists
         self.request_id = request_id
-        self._purpose = {"reason": reason, "ticket": ticket, "request_id": request_id}
-
-    def ledger(self, account_id: str) -> Ledger:
-        """The ledger of an account, spoken to by the local operator."""
-        from iamledger.actors import local_operator
-        from iamledger.ledger import Circumstances, Ledger
-        from iamledger.opening import master_key
-        from iamledger.settings import quotas
-
-        connection = self.database.connection
-        return Ledger(
-            self.database,
-            account_id,
-            Circumstances(local_operator(connection), **self._purpose),
-            master_key=lambda: master_key(self.settings),
-            quotas=quotas(),
-        )
+        self.purpose = {"reason": reason, "ticket": ticket, "request_id": request_id}
 
     def execute(self, decision: Callable[..., Any], **arguments: Any) -> Outcome:
         """Run a decision on the account."""
@@ -298,16 +367,22 @@ class Writing(Session):
             say(line, "position") if self.output is Output.TABLE else note(line)
 
 
-def reading(*, without: Collection[str] = (), diff: bool = False) -> Decorator:
-    """Add the options of commands that read, but for some. With `diff`, also that of two moments; see `Reading.show`."""
+def reading(*permits: Permit, without: Collection[str] = (), diff: bool = False) -> Decorator:
+    """Add the options of commands that read, but for some. With `diff`, also that of two moments; see `Reading.show`.
+
+    `permits` are what the caller must be permitted.
+    """
     moments: dict[str, tuple[Any, Any]] = {"as_of": (AsOfOption, None), "stale": (StaleOption, False)}
     if diff:
         moments["diff"] = (DiffOption, None)
-    return _with_session(Reading, {**moments, **_COMMON}, without)
+    return _with_session(Reading, permits, {**moments, **_COMMON}, without)
 
 
-def writing(*, without: Collection[str] = (), creates: bool = False) -> Decorator:
-    """Add the options of commands that append events, but for some. With `creates`, also that of what exists already."""
+def writing(*permits: Permit, without: Collection[str] = (), creates: bool = False) -> Decorator:
+    """Add the options of commands that append events, but for some. With `creates`, also that of what exists already.
+
+    What the caller must be permitted is told by the decisions; `permits` are what the command reads besides.
+    """
     purpose: dict[str, tuple[Any, Any]] = {
         "reason": (ReasonOption, None),
         "ticket": (TicketOption, None),
@@ -316,21 +391,33 @@ def writing(*, without: Collection[str] = (), creates: bool = False) -> Decorato
     }
     if creates:
         purpose["if_not_exists"] = (IfNotExistsOption, False)
-    return _with_session(Writing, {**purpose, **_COMMON}, without)
+    return _with_session(Writing, permits, {**purpose, **_COMMON}, without)
 
 
-def plain(*, without: Collection[str] = ()) -> Decorator:
-    """Add the options of commands that neither look at a moment nor append, but for some."""
-    return _with_session(Session, _COMMON, without)
+def plain(*permits: Permit, without: Collection[str] = ()) -> Decorator:
+    """Add the options of commands that neither look at a moment nor append, but for some.
+
+    `permits` are what the caller must be permitted; one that looks at no ledger has `LOCAL`.
+    """
+    return _with_session(Session, permits, _COMMON, without)
 
 
 Decorator: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 
-_COMMON: dict[str, tuple[Any, Any]] = {"account": (AccountOption, None), "output": (OutputOption, Output.TABLE)}
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "account": (AccountOption, None),
+    "caller": (AsOption, None),
+    "output": (OutputOption, Output.TABLE),
+}
 
 
-def _with_session(kind: type[Session], options: Mapping[str, tuple[Any, Any]], without: Collection[str]) -> Decorator:
-    asked = {name: option for name, option in options.items() if name not in without}
+def _with_session(
+    kind: type[Session], permits: tuple[Permit, ...], options: Mapping[str, tuple[Any, Any]], without: Collection[str]
+) -> Decorator:
+    if not permits and kind is not Writing:
+        raise TypeError("a command that reads says what its caller must be permitted")
+    left_out = {*without, *({"caller"} if LOCAL in permits else ())}
+    asked = {name: option for name, option in options.items() if name not in left_out}
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
@@ -345,12 +432,14 @@ def _with_session(kind: type[Session], options: Mapping[str, tuple[Any, Any]], w
             shared = {name: arguments.pop(name) for name in asked}
             session = kind(**{**{name: default for name, (_, default) in options.items()}, **shared})
             try:
+                session.authorize(permits, arguments)
                 command(session, **arguments)
             finally:
                 if "database" in vars(session):
                     session.database.close()
 
         with_session.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        with_session.permits = permits  # type: ignore[attr-defined]
         with_session.__annotations__ = {p.name: p.annotation for p in [*own, *added]}
         return with_session
 

@@ -8,6 +8,7 @@ import typer
 
 from iamledger.cli.completing import GROUP, USER
 from iamledger.cli.groups import commands
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 app = commands("Users of an account.")
@@ -39,7 +40,12 @@ def create(
 
 
 @app.command(epilog="Example: iamledger user show alice --as-of 2026-11-24T09:00:00Z")
-@reading(diff=True)
+@reading(
+    permit(
+        "user", "name", "GetUser", "ListGroupsForUser", "ListAttachedUserPolicies", "ListUserPolicies", "ListAccessKeys"
+    ),
+    diff=True,
+)
 def show(at: Reading, name: UserName) -> None:
     """Show a user: groups, attached and inline policies, boundary, access keys and their age."""
     from iamledger.iam import constraints
@@ -54,7 +60,7 @@ def show(at: Reading, name: UserName) -> None:
 
 
 @app.command("list", epilog="Example: iamledger user list --path-prefix /engineering/ --output csv")
-@reading()
+@reading(permit("user", "path_prefix", "ListUsers"))
 def list_(
     at: Reading,
     path_prefix: Annotated[str, typer.Option("--path-prefix", help="Only users whose path begins so.")] = "/",

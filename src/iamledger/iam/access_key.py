@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import ACCESS_KEY, USER, Event, Instant, Tag
 from iamledger.iam.nouns import Dependent, NewId, Noun
+from iamledger.iam.permissions import needs
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from iamledger.iam.user import OfUser, User
@@ -139,6 +140,9 @@ class AccessKey(Noun):
                 f" {self.usable_until:%Y-%m-%dT%H:%M:%SZ}. Revoke it and create another."
             )
 
+    def belongs_to(self) -> tuple[type[Noun], str] | None:
+        return None if self.user_id is None else (User, self.user_id)
+
     def owner(self) -> str:
         """The user id of the key's owner, or NoSuchEntity."""
         if self.user_id is None:
@@ -209,6 +213,7 @@ def use_of(access_key_id: str, service_name: str, region: str, used_at: datetime
 NewAccessKey = Annotated[AccessKey, NewId(identifiers.access_key_id)]
 
 
+@needs("iam:CreateAccessKey", on="user")
 def create_access_key(
     user: User, keys: UserAccessKeys, key: NewAccessKey, quotas: Quotas, if_none: bool = False
 ) -> Iterator[Event]:
@@ -222,6 +227,7 @@ def create_access_key(
     yield AccessKeyCreated(access_key_id=key.id, user_id=user.id)
 
 
+@needs("iam:UpdateAccessKey", on="key")
 def deactivate_access_key(key: AccessKey) -> Iterator[Event]:
     """Make a key Inactive. Doing it twice changes nothing."""
     user_id = key.owner()
@@ -229,6 +235,7 @@ def deactivate_access_key(key: AccessKey) -> Iterator[Event]:
         yield AccessKeyDeactivated(access_key_id=key.id, user_id=user_id)
 
 
+@needs("iam:UpdateAccessKey", on="key")
 def activate_access_key(key: AccessKey, now: datetime) -> Iterator[Event]:
     """Make a key Active. Doing it twice changes nothing; a superseded key whose grace has ended stays unusable."""
     user_id = key.owner()
@@ -237,6 +244,8 @@ def activate_access_key(key: AccessKey, now: datetime) -> Iterator[Event]:
         yield AccessKeyActivated(access_key_id=key.id, user_id=user_id)
 
 
+@needs("iam:CreateAccessKey", on="user")
+@needs("iam:UpdateAccessKey", on="user")
 def rotate_access_key(
     user: User, keys: UserAccessKeys, key: NewAccessKey, grace: timedelta, now: datetime, quotas: Quotas
 ) -> Iterator[Event]:
@@ -260,6 +269,7 @@ def rotate_access_key(
     yield AccessKeyRotated(access_key_id=old.id, user_id=user.id, superseded_by=key.id, usable_until=until)
 
 
+@needs("iam:DeleteAccessKey", on="key")
 def revoke_access_key(
     key: AccessKey,
     now: datetime,
@@ -282,6 +292,7 @@ def revoke_access_key(
     )
 
 
+@needs("iamledger:RecordAccessKeyUse", on="key")
 def record_access_key_use(
     key: AccessKey, use: AccessKeyUse, service_name: str, region: str, used_at: datetime, now: datetime
 ) -> Iterator[Event]:

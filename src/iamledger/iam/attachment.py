@@ -10,6 +10,7 @@ from iamledger.iam.events import USER, Event
 from iamledger.iam.group import GROUP, Group, OfGroup
 from iamledger.iam.managed_policy import POLICY, AttachablePolicy, OfPolicy
 from iamledger.iam.nouns import Dependent
+from iamledger.iam.permissions import needs
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import NoSuchEntity
 from iamledger.iam.user import OfUser, User
@@ -125,6 +126,7 @@ class PolicyAttachments(OfPolicy, Dependent):
 # Decisions
 
 
+@needs("iam:AttachUserPolicy", on="user", keys={"iam:PolicyARN": "policy"})
 def attach_user_policy(
     user: User, attached: UserAttachedPolicies, policy: AttachablePolicy, quotas: Quotas
 ) -> Iterator[Event]:
@@ -136,6 +138,7 @@ def attach_user_policy(
     yield UserPolicyAttached(user_id=user.id, policy_id=policy.id, policy_arn=policy.arn)
 
 
+@needs("iam:DetachUserPolicy", on="user", keys={"iam:PolicyARN": "policy"})
 def detach_user_policy(user: User, attached: UserAttachedPolicies, policy: AttachablePolicy) -> Iterator[Event]:
     """Detach a managed policy from a user. Raises NoSuchEntity if it is not attached, as IAM does."""
     if policy.id not in attached.attached:
@@ -143,6 +146,7 @@ def detach_user_policy(user: User, attached: UserAttachedPolicies, policy: Attac
     yield UserPolicyDetached(user_id=user.id, policy_id=policy.id, policy_arn=policy.arn)
 
 
+@needs("iam:AttachGroupPolicy", on="group", keys={"iam:PolicyARN": "policy"})
 def attach_group_policy(
     group: Group, attached: GroupAttachedPolicies, policy: AttachablePolicy, quotas: Quotas
 ) -> Iterator[Event]:
@@ -154,6 +158,7 @@ def attach_group_policy(
     yield GroupPolicyAttached(group_id=group.id, policy_id=policy.id, policy_arn=policy.arn)
 
 
+@needs("iam:DetachGroupPolicy", on="group", keys={"iam:PolicyARN": "policy"})
 def detach_group_policy(group: Group, attached: GroupAttachedPolicies, policy: AttachablePolicy) -> Iterator[Event]:
     """Detach a managed policy from a group. Raises NoSuchEntity if it is not attached, as IAM does."""
     if policy.id not in attached.attached:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, Tag
 from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
+from iamledger.iam.permissions import needs
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import EntityAlreadyExists
 
@@ -66,6 +67,10 @@ class GroupName(Name):
     def check_reference(cls, reference: str) -> None:
         constraints.GROUP_NAME.check(reference)
 
+    @classmethod
+    def arn_of(cls, account_id: str, name: str, path: str) -> str:
+        return identifiers.arn(account_id, "group", path, name)
+
 
 class OfGroup(Named):
     """Mixed into every noun that belongs to a group and is called by the group's name."""
@@ -73,6 +78,9 @@ class OfGroup(Named):
     tag: ClassVar[Tag] = GROUP
     named_by: ClassVar[type[Name]] = GroupName
     no_such: ClassVar[str] = "The group with name {} cannot be found."
+
+    def belongs_to(self) -> tuple[type[Noun], str]:
+        return Group, self.id
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,14 @@ class Group(OfGroup, Noun):
             case GroupPathChanged():
                 return replace(self, path=event.path)
 
+    def resource_arn(self, account_id: str) -> str:
+        return identifiers.arn(account_id, "group", self.path, self.group_name)
+
 
 # Decisions
 
 
+@needs("iam:CreateGroup", on="name")
 def create_group(
     name: GroupName,
     groups: Annotated[int, CountOf("groups")],
@@ -116,6 +128,14 @@ def create_group(
     yield GroupCreated(group_id=group_id, group_name=name.id, path=path)
 
 
+def _updated_arn(account_id: str, arguments: Mapping[str, Any]) -> str:
+    """The ARN that a group is to have: IAM wants the permission on both, the old one and the new."""
+    group, name, path = arguments["group"], arguments.get("new_name"), arguments.get("new_path")
+    return identifiers.arn(account_id, "group", path or group.path, name.id if name else group.group_name)
+
+
+@needs("iam:UpdateGroup", on="group")
+@needs("iam:UpdateGroup", on=_updated_arn)
 def update_group(group: Group, new_name: GroupName | None = None, new_path: str | None = None) -> Iterator[Event]:
     """Change a group's name, path, or both. Members, policies and history stay with the unique id."""
     if new_path is not None and constraints.PATH.check(new_path) != group.path:
@@ -126,6 +146,7 @@ def update_group(group: Group, new_name: GroupName | None = None, new_path: str 
         yield GroupRenamed(group_id=group.id, old_group_name=group.group_name, group_name=new_name.id)
 
 
+@needs("iam:DeleteGroup", on="group")
 def delete_group(group: Group, dependents: Annotated[Sequence[Dependent], DependentsOf(GROUP)]) -> Iterator[Event]:
     """Delete a group, which must have no members and no policies left."""
     yield from delete_dependents(dependents)

@@ -10,6 +10,7 @@ from iamledger.iam import constraints
 from iamledger.iam.events import USER, Event
 from iamledger.iam.group import GROUP, Group, OfGroup
 from iamledger.iam.nouns import Dependent
+from iamledger.iam.permissions import needs
 from iamledger.iam.policy_document import checked_size, size
 from iamledger.iam.quotas import Quotas
 from iamledger.iam.refusals import LimitExceeded, NoSuchEntity
@@ -92,6 +93,7 @@ class GroupInlinePolicies(OfGroup, _InlinePolicies):
 # Decisions
 
 
+@needs("iam:PutUserPolicy", on="user")
 def put_user_policy(
     user: User, inline: UserInlinePolicies, policy_name: str, document: str, quotas: Quotas
 ) -> Iterator[Event]:
@@ -103,6 +105,7 @@ def put_user_policy(
         yield UserPolicyPut(user_id=user.id, policy_name=policy_name, document=document)
 
 
+@needs("iam:DeleteUserPolicy", on="user")
 def delete_user_policy(user: User, inline: UserInlinePolicies, policy_name: str) -> Iterator[Event]:
     """Delete an inline policy of a user. Its text stays in the ledger."""
     constraints.POLICY_NAME.check(policy_name)
@@ -111,6 +114,7 @@ def delete_user_policy(user: User, inline: UserInlinePolicies, policy_name: str)
     yield UserPolicyDeleted(user_id=user.id, policy_name=policy_name)
 
 
+@needs("iam:PutGroupPolicy", on="group")
 def put_group_policy(
     group: Group, inline: GroupInlinePolicies, policy_name: str, document: str, quotas: Quotas
 ) -> Iterator[Event]:
@@ -122,6 +126,7 @@ def put_group_policy(
         yield GroupPolicyPut(group_id=group.id, policy_name=policy_name, document=document)
 
 
+@needs("iam:DeleteGroupPolicy", on="group")
 def delete_group_policy(group: Group, inline: GroupInlinePolicies, policy_name: str) -> Iterator[Event]:
     """Delete an inline policy of a group. Its text stays in the ledger."""
     constraints.POLICY_NAME.check(policy_name)

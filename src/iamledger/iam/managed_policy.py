@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import Event, Tag
 from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
+from iamledger.iam.permissions import needs
 from iamledger.iam.policy_document import checked_size
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
@@ -109,6 +110,13 @@ class PolicyArn(Name):
     def check_reference(cls, reference: str) -> None:
         constraints.POLICY_ARN.check(reference)
 
+    @classmethod
+    def arn_of(cls, account_id: str, name: str, path: str) -> str:
+        return name  # policies are called by their ARN
+
+    def resource_arn(self, account_id: str) -> str:
+        return self.arn or self.id
+
     @property
     def name(self) -> str:
         """The policy's name, which ends the ARN."""
@@ -132,6 +140,9 @@ class OfPolicy(Named):
     named_by: ClassVar[type[Name]] = PolicyArn
     no_such: ClassVar[str] = "Policy {} was not found."
 
+    def belongs_to(self) -> tuple[type[Noun], str]:
+        return ManagedPolicy, self.id
+
 
 @dataclass(frozen=True)
 class ManagedPolicy(OfPolicy, Noun):
@@ -143,6 +154,9 @@ class ManagedPolicy(OfPolicy, Noun):
 
     def evolve(self, event: PolicyCreated | ManagedPolicyImported) -> ManagedPolicy:
         return replace(self, arn=event.arn)
+
+    def resource_arn(self, account_id: str) -> str:
+        return self.arn
 
     def check_changeable(self) -> None:
         """Raise InvalidInput if AWS manages it."""
@@ -204,6 +218,7 @@ class PolicyVersions(OfPolicy, Noun):
 # Decisions
 
 
+@needs("iam:CreatePolicy", on="name")
 def create_policy(
     name: PolicyArn,
     document: str,
@@ -238,6 +253,8 @@ def create_policy(
     )
 
 
+@needs("iam:CreatePolicyVersion", on="policy")
+@needs("iam:SetDefaultPolicyVersion", on="policy", when="set_as_default")
 def create_policy_version(
     policy: ManagedPolicy,
     versions: PolicyVersions,
@@ -267,6 +284,7 @@ def create_policy_version(
         yield DefaultPolicyVersionSet(policy_id=policy.id, version_id=versions.next)
 
 
+@needs("iam:SetDefaultPolicyVersion", on="policy")
 def set_default_policy_version(policy: ManagedPolicy, versions: PolicyVersions, version_id: str) -> Iterator[Event]:
     """Put another version of a managed policy in force. Doing it twice changes nothing."""
     policy.check_changeable()
@@ -275,6 +293,7 @@ def set_default_policy_version(policy: ManagedPolicy, versions: PolicyVersions, 
         yield DefaultPolicyVersionSet(policy_id=policy.id, version_id=version_id)
 
 
+@needs("iam:DeletePolicyVersion", on="policy")
 def delete_policy_version(policy: ManagedPolicy, versions: PolicyVersions, version_id: str) -> Iterator[Event]:
     """Delete a version of a managed policy that is not in force. Its text stays in the ledger."""
     policy.check_changeable()
@@ -284,6 +303,8 @@ def delete_policy_version(policy: ManagedPolicy, versions: PolicyVersions, versi
     yield PolicyVersionDeleted(policy_id=policy.id, version_id=version_id)
 
 
+@needs("iam:DeletePolicy", on="policy")
+@needs("iam:DeletePolicyVersion", on="policy", when="with_versions")
 def delete_policy(
     policy: ManagedPolicy,
     versions: PolicyVersions,
@@ -310,6 +331,8 @@ def delete_policy(
     yield PolicyDeleted(policy_id=policy.id, arn=policy.arn, version_id=versions.default)
 
 
+@needs("iam:CreatePolicyVersion", on="policy")
+@needs("iam:DeletePolicyVersion", on="policy")
 def replace_policy_document(
     policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas
 ) -> Iterator[Event]:
@@ -322,6 +345,7 @@ def replace_policy_document(
     yield from _replaced(policy, versions, document, quotas)
 
 
+@needs("iamledger:ImportManagedPolicies", on="name")
 def import_managed_policy(
     name: PolicyArn,
     document: str,
@@ -352,6 +376,7 @@ def import_managed_policy(
         )
 
 
+@needs("iamledger:ImportManagedPolicies", on="policy")
 def update_managed_policy(
     policy: ManagedPolicy, versions: PolicyVersions, document: str, quotas: Quotas
 ) -> Iterator[Event]:

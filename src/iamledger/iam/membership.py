@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from iamledger.iam.events import USER, Event
 from iamledger.iam.group import GROUP, Group, OfGroup
 from iamledger.iam.nouns import Dependent
+from iamledger.iam.permissions import needs
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import InvalidInput, NoSuchEntity
 from iamledger.iam.user import OfUser, User
@@ -75,6 +76,7 @@ class GroupMembers(OfGroup, Dependent):
 # Decisions
 
 
+@needs("iam:AddUserToGroup", on="group")
 def add_user_to_group(user: User, memberships: UserGroups, group: Group, quotas: Quotas) -> Iterator[Event]:
     """Make a user a member of a group. Doing it twice changes nothing."""
     if group.id in memberships.groups:
@@ -84,12 +86,15 @@ def add_user_to_group(user: User, memberships: UserGroups, group: Group, quotas:
     yield UserAddedToGroup(user_id=user.id, group_id=group.id)
 
 
+@needs("iam:RemoveUserFromGroup", on="group")
 def remove_user_from_group(user: User, memberships: UserGroups, group: Group) -> Iterator[Event]:
     """End a membership. If there is none, nothing changes (the service model leaves open whether that is refused)."""
     if group.id in memberships.groups:
         yield UserRemovedFromGroup(user_id=user.id, group_id=group.id)
 
 
+@needs("iam:RemoveUserFromGroup", on="source")
+@needs("iam:AddUserToGroup", on="target")
 def move_user(user: User, memberships: UserGroups, source: Group, target: Group) -> Iterator[Event]:
     """Take a user from one group into another, at once: people change departments.
 

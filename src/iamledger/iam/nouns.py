@@ -38,6 +38,14 @@ class Noun:
     def check_reference(cls, reference: str) -> None:
         """Raise ValidationError if nothing of this kind can be called so."""
 
+    def belongs_to(self) -> tuple[type[Noun], str] | None:
+        """The noun that permissions are about when something is done to this one, and its id; None if there is none."""
+        return None
+
+    def resource_arn(self, account_id: str) -> str:
+        """The ARN, of a noun that permissions are about."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Name(Noun):
@@ -46,10 +54,20 @@ class Name(Noun):
     holder: str | None = None
     """The id of what holds the name now."""
 
+    @classmethod
+    def arn_of(cls, account_id: str, name: str, path: str) -> str:
+        """The ARN of what is called so and has that path."""
+        raise NotImplementedError
+
+    def resource_arn(self, account_id: str) -> str:
+        """The ARN of what has the name, as far as the name tells it."""
+        return self.arn_of(account_id, self.id, "/")
+
 
 class Named:
     """Mixed into a noun that people call by name, not by id: the name is resolved inside the boundary."""
 
+    id: str
     named_by: ClassVar[type[Name]]
     no_such: ClassVar[str]
     """What a refusal says if nothing holds the name; `{}` stands for it."""

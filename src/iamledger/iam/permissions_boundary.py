@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from iamledger.iam.events import USER, Event
 from iamledger.iam.managed_policy import POLICY, AttachablePolicy, OfPolicy
 from iamledger.iam.nouns import Dependent
+from iamledger.iam.permissions import needs
 from iamledger.iam.user import OfUser, User
 
 # Events. Their names and fields are the storage format: never rename them.
@@ -79,6 +80,7 @@ class PolicyBoundaryUse(OfPolicy, Dependent):
 # Decisions
 
 
+@needs("iam:PutUserPermissionsBoundary", on="user", keys={"iam:PermissionsBoundary": "policy"})
 def put_user_permissions_boundary(
     user: User, boundary: UserPermissionsBoundary, policy: AttachablePolicy
 ) -> Iterator[Event]:
@@ -88,6 +90,7 @@ def put_user_permissions_boundary(
         yield UserPermissionsBoundaryPut(user_id=user.id, policy_id=policy.id, policy_arn=policy.arn)
 
 
+@needs("iam:DeleteUserPermissionsBoundary", on="boundary")
 def delete_user_permissions_boundary(boundary: UserPermissionsBoundary) -> Iterator[Event]:
     """Take a user's boundary away. If there is none, nothing changes."""
     yield from boundary.ended()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 
 class Refusal(Exception):
@@ -52,6 +52,26 @@ class LimitExceeded(Refusal):
     """A quota is used up."""
 
     status = 409
+
+
+class AccessDenied(Refusal):
+    """The caller lacks a permission. Nothing was done, but for the attempt on record."""
+
+    status = 403
+    attempt: Any = None
+    """The event that records it; None if nothing is to be recorded."""
+
+
+class InvalidClientTokenId(Refusal):
+    """The access key is not one of this account, or not usable."""
+
+    status = 403
+
+
+class SignatureDoesNotMatch(Refusal):
+    """The secret access key is not that of the access key."""
+
+    status = 403
 
 
 class IdempotentParameterMismatch(Refusal):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.constraints import Tags
 from iamledger.iam.events import PERSONAL, USER, USER_NAME, Event, Tag
 from iamledger.iam.nouns import CountOf, Dependent, DependentsOf, Name, Named, NewId, Noun, delete_dependents
+from iamledger.iam.permissions import needs
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import EntityAlreadyExists
 
@@ -79,6 +80,10 @@ class UserName(Name):
     def check_reference(cls, reference: str) -> None:
         constraints.EXISTING_USER_NAME.check(reference)
 
+    @classmethod
+    def arn_of(cls, account_id: str, name: str, path: str) -> str:
+        return identifiers.arn(account_id, "user", path, name)
+
 
 class OfUser(Named):
     """Mixed into every noun that belongs to a user and is called by the user's name."""
@@ -86,6 +91,9 @@ class OfUser(Named):
     tag: ClassVar[Tag] = USER
     named_by: ClassVar[type[Name]] = UserName
     no_such: ClassVar[str] = "The user with name {} cannot be found."
+
+    def belongs_to(self) -> tuple[type[Noun], str]:
+        return User, self.id
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,21 @@ class User(OfUser, Noun):
             case UserPathChanged():
                 return replace(self, path=event.path)
 
+    def resource_arn(self, account_id: str) -> str:
+        return identifiers.arn(account_id, "user", self.path, self.user_name)
+
+
+@dataclass(frozen=True)
+class UserExistence(OfUser, Noun):
+    """Whether a user exists, for who knows its unique id already."""
+
+    evolves_on: ClassVar[tuple[type[Event], ...]] = (UserCreated, UserDeleted)
+
+    exists: bool = False
+
+    def evolve(self, event: UserCreated | UserDeleted) -> UserExistence:
+        return replace(self, exists=isinstance(event, UserCreated))
+
 
 @dataclass(frozen=True)
 class UserTags(OfUser, Noun):
@@ -122,6 +145,8 @@ class UserTags(OfUser, Noun):
 # Decisions
 
 
+@needs("iam:CreateUser", on="name", keys={"aws:RequestTag": "tags"})
+@needs("iam:TagUser", on="name", keys={"aws:RequestTag": "tags"}, when="tags")
 def create_user(
     name: UserName,
     users: Annotated[int, CountOf("users")],
@@ -146,6 +171,14 @@ def create_user(
     yield UserCreated(user_id=user_id, user_name=name.id, path=path, tags=tags)
 
 
+def _updated_arn(account_id: str, arguments: Mapping[str, Any]) -> str:
+    """The ARN that a user is to have: IAM wants the permission on both, the old one and the new."""
+    user, name, path = arguments["user"], arguments.get("new_name"), arguments.get("new_path")
+    return identifiers.arn(account_id, "user", path or user.path, name.id if name else user.user_name)
+
+
+@needs("iam:UpdateUser", on="user")
+@needs("iam:UpdateUser", on=_updated_arn)
 def update_user(user: User, new_name: UserName | None = None, new_path: str | None = None) -> Iterator[Event]:
     """Change a user's name, path, or both. Keys, tags and history stay with the unique id."""
     if new_path is not None and constraints.PATH.check(new_path) != user.path:
@@ -156,6 +189,7 @@ def update_user(user: User, new_name: UserName | None = None, new_path: str | No
         yield UserRenamed(user_id=user.id, old_user_name=user.user_name, user_name=new_name.id)
 
 
+@needs("iam:TagUser", on="user", keys={"aws:RequestTag": "tags"})
 def tag_user(user: UserTags, tags: Annotated[Tags, PERSONAL], quotas: Quotas) -> Iterator[Event]:
     """Set tags; a key that the user has already, in whatever case, gets the new value and spelling."""
     tags = constraints.check_tags(tags)
@@ -166,6 +200,7 @@ def tag_user(user: UserTags, tags: Annotated[Tags, PERSONAL], quotas: Quotas) ->
         yield UserTagged(user_id=user.id, tags=after)
 
 
+@needs("iam:UntagUser", on="user", keys={"aws:TagKeys": "keys"})
 def untag_user(user: UserTags, keys: Annotated[Sequence[str], PERSONAL]) -> Iterator[Event]:
     """Remove tags. Keys that the user does not have are passed over, as IAM does."""
     after = _without(user.tags, constraints.check_tag_keys(keys))
@@ -173,6 +208,7 @@ def untag_user(user: UserTags, keys: Annotated[Sequence[str], PERSONAL]) -> Iter
         yield UserUntagged(user_id=user.id, tags=after)
 
 
+@needs("iam:DeleteUser", on="user")
 def delete_user(user: User, dependents: Annotated[Sequence[Dependent], DependentsOf(USER)]) -> Iterator[Event]:
     """Delete a user, who must have nothing left that belongs to it."""
     yield from delete_dependents(dependents)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from iamledger.decisions import Command
 from iamledger.iam import (
     attachment,
     constraints,
@@ -22,7 +23,6 @@ from iamledger.iam import (
 from iamledger.iam.identifiers import arn
 from iamledger.iam.policy_document import size
 from iamledger.iam.refusals import InvalidInput, ValidationError
-from iamledger.ledger import Command
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
 from iamledger.plans.pruning import without_pruned
 

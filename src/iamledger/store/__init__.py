@@ -38,6 +38,7 @@ from iamledger.store.reading import (
     position_at,
     read,
     read_boundary,
+    sealed_secret,
     select,
     stream,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "position_at",
     "read",
     "read_boundary",
+    "sealed_secret",
     "select",
     "stream",
     "translated",

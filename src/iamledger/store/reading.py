@@ -151,3 +151,13 @@ def data_key(connection: Connection, account_id: str) -> tuple[str, bytes]:
     if row is None:
         raise NoLedger(f"no data key for account {account_id}")
     return row[0], bytes(row[1])
+
+
+def sealed_secret(connection: Connection, account_id: str, credential: str, kind: str) -> bytes | None:
+    """A secret of a credential, encrypted; None if it has none (any more)."""
+    with translated():
+        row = connection.execute(
+            "SELECT sealed FROM iamledger.secrets WHERE account_id = %s AND credential = %s AND kind = %s",
+            (account_id, credential, kind),
+        ).fetchone()
+    return None if row is None else bytes(row[0])

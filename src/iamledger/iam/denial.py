@@ -1,0 +1,24 @@
+"""Attempts that were denied: on record, though they changed nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from iamledger.iam.events import USER, Event
+
+# Events. Their names and fields are the storage format: never rename them.
+
+
+class RequestDenied(Event):
+    """A user was denied what it had no permission for. The event's context tells who asked, as that of all events does.
+
+    `outcome` is `explicitDeny` or `implicitDeny`; `decided_by` the kind of policies that decided, such as
+    `identity-based policy`; `statements` the Denies that matched.
+    """
+
+    user_id: Annotated[str, USER]
+    action: str
+    resource_arn: str
+    outcome: str
+    decided_by: str
+    statements: list[str]

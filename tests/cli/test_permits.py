@@ -1,0 +1,138 @@
+"""No command is forgotten: each, with the arguments of its own example, is denied to a user without any policy."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from cli.conftest import Program
+from iamledger.cli.main import app
+
+LOCAL: set[str] = set()
+"""Look at no ledger, and so have no caller."""
+ROOT = Path(__file__).parent.parent.parent
+
+
+def commands(group: Any, context: click.Context, *names: str) -> Iterator[tuple[str, Any]]:
+    """Every command of the program, by its name."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command.hidden:
+            continue
+        if hasattr(command, "list_commands"):
+            yield from commands(command, context, *names, name)
+        else:
+            yield " ".join((*names, name)), command
+
+
+PROGRAM = typer.main.get_command(app)
+COMMANDS = dict(commands(PROGRAM, click.Context(PROGRAM)))
+
+
+def example(command: Any) -> list[str]:
+    """The arguments of a command's example."""
+    line = re.sub(r'^psql "\$\((.*?)\)".*', r"\1", command.epilog.removeprefix("Example: "))
+    words = shlex.split(line.partition(" | ")[0])
+    while "=" in words[0]:  # settings come before the program
+        words.pop(0)
+    assert words.pop(0) == "iamledger"
+    return [word.replace("AKIA…", "AKIAIOSFODNN7EXAMPLE") for word in words]
+
+
+def files(folder: Path) -> None:
+    """What the examples read."""
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
+    for name in ("deployers.json", "own-keys.json", "new.json", "old.json", "policy.json", "bucket.json"):
+        (folder / name).write_text(json.dumps(document))
+    (folder / "aws-policies").mkdir()
+    (folder / "aws-policies" / "Billing.json").write_text(json.dumps(document))
+    (folder / "acme.yaml").write_text('accounts:\n  "123456789012":\n    users:\n      carol: {}\n')
+
+
+@pytest.fixture
+def acme(program: Program) -> Program:
+    program.did("account", "create", "acme", "--email", "root@acme.example", "--id", "123456789012")
+    program.did("user", "create", "nobody")
+    files(program.folder)
+    return program
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 60
+    assert COMMANDS.keys() >= LOCAL
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_is_forgotten(acme: Program, name: str) -> None:
+    command = COMMANDS[name]
+    arguments = example(command)
+    assert " ".join(arguments).startswith(name), "the example is of this command"
+    takes_a_caller = any(parameter.name == "caller" for parameter in command.params)
+    if name in LOCAL:
+        assert not takes_a_caller
+        return
+    if name.startswith("db "):
+        assert not takes_a_caller
+        key, secret = acme.issued("create", "nobody")
+        given = {"IAMLEDGER_ACCESS_KEY_ID": key, "IAMLEDGER_SECRET_ACCESS_KEY": secret}
+        ran = acme(*arguments, **given)
+    else:
+        before = acme.heads()
+        ran = acme(*arguments, "--as", "nobody")
+        changed = [row for row in acme.heads() if row not in before]
+        assert [row[0] for row in changed] in ([], ["123456789012", "events", "requests"]), "but for the attempt"
+    assert ran.err.startswith("AccessDenied: "), ran.err
+    assert ran.out == ""
+    assert ran.status == 1
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - LOCAL))
+def test_the_root_is_asked_nothing_but_who_it_is(acme: Program, name: str) -> None:
+    """What the root is refused is refused for another reason, or is for the local operator alone."""
+    arguments = example(COMMANDS[name])
+    if name.startswith("db ") or "--follow" in arguments:
+        return
+    ran = acme(*arguments, "--as", "root")
+    denied = ran.err.startswith("AccessDenied")
+    assert denied == (name in ("account create", "account use", "projection rebuild", "projection verify"))
+
+
+def test_a_credential_is_of_its_account_alone(acme: Program) -> None:
+    acme.did("account", "create", "other", "--email", "root@other.example", "--id", "234567890123")
+    key, secret = acme.issued("create", "nobody")
+    given = {"IAMLEDGER_ACCESS_KEY_ID": key, "IAMLEDGER_SECRET_ACCESS_KEY": secret}
+    grant = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+    (acme.folder / "all.json").write_text(grant)
+    acme.did("policy", "put-inline", "all", "all.json", "--user", "nobody")
+    assert acme("account", "use", "234567890123").status == 0
+    assert acme.did("user", "list", **given)["Account"] == "123456789012"
+    assert acme("user", "list", "--account", "other", **given).err.startswith("AccessDenied: ")
+    assert [row["AccountId"] for row in acme.did("account", "list", **given)["Accounts"]] == ["123456789012"]
+    assert acme("apply", "acme.yaml", **given).status == 0
+    (acme.folder / "other.yaml").write_text('accounts:\n  "234567890123":\n    users:\n      carol: {}\n')
+    ran = acme("apply", "other.yaml", **given)
+    assert "is not of account 234567890123" in ran.err
+    assert ran.status == 1
+
+
+def test_both_settings_or_none(acme: Program) -> None:
+    ran = acme("user", "list", IAMLEDGER_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
+    assert ran.err.startswith("SettingsError: ")
+    assert ran.status == 1
+
+
+def test_a_secret_is_never_repeated(acme: Program) -> None:
+    key, secret = acme.issued("create", "nobody")
+    given = {"IAMLEDGER_ACCESS_KEY_ID": key, "IAMLEDGER_SECRET_ACCESS_KEY": f"{secret}x"}
+    ran = acme("user", "list", **given)
+    assert ran.err.startswith("SignatureDoesNotMatch")
+    assert secret not in ran.err + ran.out
+    assert acme.rows("SELECT count(*) FROM iamledger.events WHERE data::text LIKE %s", f"%{secret}%") == [(0,)]
