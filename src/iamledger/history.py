@@ -14,6 +14,8 @@ from iamledger.iam.group import GROUP, GROUP_NAME
 from iamledger.iam.identifiers import arn
 from iamledger.iam.managed_policy import POLICY, POLICY_NAME
 from iamledger.iam.refusals import NoSuchEntity, ValidationError
+from iamledger.iam.resource import RESOURCE
+from iamledger.iam.resource_arn import read_resource_arn
 
 _ACTOR = constraints.Constraint("actor", 1, 2048, r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
@@ -28,6 +30,8 @@ class Filter:
     """The same of a group."""
     policy: str | None = None
     """Name, unique id or ARN of a managed policy."""
+    resource: str | None = None
+    """The ARN of a resource."""
     access_key_id: str | None = None
     actor: str | None = None
     """Name of the operating system user, or ARN, of who did it."""
@@ -55,6 +59,9 @@ def find(
         tags.append([GROUP.of(group_id) for group_id in group_ids(connection, account_id, wanted.group, upto)])
     if wanted.policy is not None:
         tags.append([POLICY.of(policy_id) for policy_id in policy_ids(connection, account_id, wanted.policy, upto)])
+    if wanted.resource is not None:
+        read_resource_arn(wanted.resource)
+        tags.append([RESOURCE.of(wanted.resource)])
     if wanted.access_key_id is not None:
         tags.append([ACCESS_KEY.of(constraints.ACCESS_KEY_ID.check(wanted.access_key_id))])
     if wanted.actor is not None:
@@ -126,7 +133,8 @@ def _ids(
         rows = connection.execute(
             "SELECT DISTINCT e.data->>%(id)s FROM iamledger.event_tags t JOIN iamledger.events e"
             " USING (account_id, position) WHERE t.account_id = %(account)s AND t.tag = ANY(%(tags)s)"
-            " AND t.position <= %(upto)s AND (%(arn)s::text IS NULL OR e.data->>'arn' = %(arn)s)",
+            " AND t.position <= %(upto)s AND e.data->>%(id)s IS NOT NULL"  # a resource's events name users otherwise
+            " AND (%(arn)s::text IS NULL OR e.data->>'arn' = %(arn)s)",
             {"id": f"{kind}_id", "account": account_id, "tags": list(tags), "upto": upto, "arn": exactly},
         ).fetchall()
     if not rows:

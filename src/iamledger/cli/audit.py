@@ -49,6 +49,9 @@ def log(
     policy: Annotated[
         str | None, typer.Option("--policy", help="About this managed policy: its name, id or ARN.")
     ] = None,
+    resource: Annotated[
+        str | None, typer.Option("--resource", metavar="ARN", help="About this registered resource.")
+    ] = None,
     key: Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")] = None,
     ticket: Annotated[str | None, typer.Option("--ticket", help="With this ticket.")] = None,
@@ -81,6 +84,7 @@ def log(
         user=user,
         group=group,
         policy=policy,
+        resource=resource,
         access_key_id=key,
         actor=actor,
         ticket=ticket,

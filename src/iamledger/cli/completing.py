@@ -1,4 +1,4 @@
-"""Shell completion of names: users, groups, policies, keys of the account that the command is about.
+"""Shell completion of names: users, groups, policies, keys, resources of the account that the command is about.
 
 Nothing is started or changed for it, and whatever goes wrong there is nothing to complete.
 """
@@ -50,4 +50,5 @@ def _found(projection: str, column: str, account: str | None, incomplete: str) -
 USER = _names("users", "user_name")
 GROUP = _names("groups", "group_name")
 POLICY = _names("managed_policies", "policy_name")
+RESOURCE = _names("resources", "resource_arn")
 ACCESS_KEY = _names("access_keys", "access_key_id")

@@ -65,8 +65,9 @@ class Event(BaseModel):
     """Such an event is the first of its ledger."""
 
     def ledger_tags(self) -> list[str]:
-        """The tags by which decisions find this event."""
-        return [tag.of(getattr(self, name)) for name, tag in _marks(type(self))[0]]
+        """The tags by which decisions find this event. A field without a value makes none."""
+        values = [(tag, getattr(self, name)) for name, tag in _marks(type(self))[0]]
+        return [tag.of(value) for tag, value in values if value is not None]
 
     @classmethod
     def personal_fields(cls) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Quotas:
     inline_policies_size_per_user: int = 2048
     """Characters of all of a user's inline policies, white space not counted."""
     inline_policies_size_per_group: int = 5120
+    resource_policy_size: int = 20480
+    """Bytes of a resource's policy, white space included: the 20 KB of S3's bucket policies."""
 
 
 def refuse_beyond(quota: int, name: str) -> LimitExceeded:

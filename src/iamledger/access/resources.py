@@ -1,0 +1,64 @@
+"""Which resource of an account a request is about, and the policy that governs it, as of a view.
+
+A resource is found by its ARN, or by that of what it lies in: `arn:aws:s3:::reports/q3.csv` lies in the registered
+`arn:aws:s3:::reports`. Parents are found by `/`, the longest first. The policy is that of the longest of them that has one:
+a child without a policy of its own is governed by its parent's, one with a policy of its own by that alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from iamledger.access.grants import How, UnreadablePolicy
+from iamledger.iam.resource_arn import governing_arns
+from iamledger.policy import Kind, Policy, PolicyError, parse
+from iamledger_projections.resource_policies import policies_of
+
+if TYPE_CHECKING:
+    from iamledger.engine.view import Row, View
+
+READS = ("resources", "resource_policies")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A resource that is registered in an account, and the policy that governs it.
+
+    `policy_arn` is the resource whose policy that is: `arn`, or what it lies in; `granted` is who put it, and when.
+    """
+
+    account_id: str
+    arn: str
+    policy: Policy | None = None
+    policy_arn: str | None = None
+    granted: How | None = None
+
+
+def resource_of(view: View, arn: str) -> Registered | None:
+    """The registered resource that an ARN is, or lies in, as of a view, which must have the projections `READS`.
+
+    Raises UnreadablePolicy.
+    """
+    candidates = governing_arns(arn)
+    found = view.rows(
+        """
+        SELECT r.resource_arn AS arn FROM {resources} r WHERE r.resource_arn = ANY(%(arns)s)
+         ORDER BY length(r.resource_arn) DESC LIMIT 1
+        """,
+        arns=candidates,
+    )
+    if not found:
+        return None
+    for row in policies_of(view, candidates)[:1]:
+        how = How(row["position"], row["at"], row["by"], row["reason"], row["ticket"])
+        return Registered(view.account_id, found[0]["arn"], _policy(row), row["resource_arn"], how)
+    return Registered(view.account_id, found[0]["arn"])
+
+
+def _policy(row: Row) -> Policy:
+    label = f"policy of resource {row['resource_arn']}"
+    try:
+        return Policy(label, parse(row["document"], Kind.RESOURCE))
+    except PolicyError as error:
+        raise UnreadablePolicy(f"{label} cannot be read: {error}") from None
