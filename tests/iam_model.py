@@ -6,13 +6,17 @@ A method is called like the decision it stands for. It returns the events that i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 Expected = list[tuple[str, dict[str, Any]]]
 YEAR = timedelta(days=365)
 AWS = "arn:aws:iam::aws:policy/"
+OWN = "123456789012"
+"""The account whose history it is."""
 
 
 class Refused(Exception):
@@ -35,6 +39,7 @@ class Model:
         self.attached: set[tuple[str, str]] = set()  # user or group, policy
         self.inline: dict[tuple[str, str], str] = {}  # texts by user or group, and name
         self.bounds: dict[str, str] = {}  # policies by user
+        self.resources: dict[str, dict[str, Any]] = {}  # by ARN: responsible, text
 
     def expect(self, command: str, now: datetime, new: str, arguments: dict[str, Any]) -> Expected | str:
         """The events, or the code of the refusal."""
@@ -297,6 +302,67 @@ class Model:
     def delete_user_permissions_boundary(self, boundary: str, **_: Any) -> Expected:
         return self._unbounded(self._named(boundary))
 
+    def register_resource(self, resource: str, creator: str | None, **_: Any) -> Expected:
+        by = None if creator is None else self._named(creator)
+        _refuse_if(resource.split(":")[4] not in ("", OWN), "InvalidInput")
+        _refuse_if(resource in self.resources, "EntityAlreadyExists")
+        name = None if by is None else self.users[by]["name"]
+        return [("ResourceRegistered", {"resource_arn": resource, "creator_id": by, "creator_name": name})]
+
+    def transfer_resource(self, resource: str, responsible: str, **_: Any) -> Expected:
+        new = self._named(responsible)
+        old = self._resource(resource)["responsible"]
+        told = {"responsible_id": new, "responsible_name": self.users[new]["name"], "old_responsible_id": old}
+        return [] if new == old else [("ResourceTransferred", {"resource_arn": resource, **told})]
+
+    def put_resource_policy(self, resource: str, document: str, **_: Any) -> Expected:
+        self._resource(resource)
+        return self._resource_text(resource, document)
+
+    def delete_resource_policy(self, resource: str, **_: Any) -> Expected:
+        _refuse_if(self._resource(resource)["text"] is None, "NoSuchEntity")
+        return [("ResourcePolicyDeleted", {"resource_arn": resource})]
+
+    def share_resource(self, resource: str, principal: str, actions: list[str], **_: Any) -> Expected:
+        text = self._resource(resource)["text"]
+        whom = self._principal(principal)
+        _refuse_if(whom.endswith(f":{OWN}:root"), "InvalidInput")
+        _refuse_if(not actions, "ValidationError")
+        mine = {
+            "Effect": "Allow",
+            "Principal": {"AWS": whom},
+            "Action": [action for n, action in enumerate(actions) if action not in actions[:n]],
+            "Resource": [resource, resource + "/*"],
+        }
+        policy = json.loads(text or '{"Version": "2012-10-17", "Statement": []}')
+        others = [[] if _principal_of(one) == whom and "Sid" in one else [one] for one in _statements(policy)]
+        if [mine] in [[_plain(one)] for one in _statements(policy) if "Sid" in one]:
+            return self._resource_text(resource, text or "")
+        if [] in others:
+            others[others.index([])] = [mine]
+        else:
+            others.append([mine])
+        policy["Statement"] = [{**_sid(one), **one} for some in others for one in some]
+        return self._resource_text(resource, json.dumps(policy, indent=2))
+
+    def unshare_resource(self, resource: str, principal: str, **_: Any) -> Expected:
+        text, whom = self._resource(resource)["text"], self._principal(principal)
+        if text is None:
+            return []
+        policy = json.loads(text)
+        kept = [one for one in _statements(policy) if "Sid" not in one or _principal_of(one) != whom]
+        if not kept:
+            return [("ResourcePolicyDeleted", {"resource_arn": resource})]
+        if len(kept) == len(_statements(policy)):
+            return []
+        left = json.dumps({**policy, "Statement": kept}, indent=2)
+        return [("ResourcePolicyPut", {"resource_arn": resource, "document": left})]
+
+    def deregister_resource(self, resource: str, **_: Any) -> Expected:
+        text = self._resource(resource)["text"]
+        gone = [] if text is None else [("ResourcePolicyDeleted", {"resource_arn": resource})]
+        return [*gone, ("ResourceDeregistered", {"resource_arn": resource})]
+
     # What each event changes.
 
     def _AccountCreated(self, _: dict[str, Any]) -> None:  # noqa: N802
@@ -403,7 +469,36 @@ class Model:
     def _UserPermissionsBoundaryDeleted(self, data: dict[str, Any]) -> None:  # noqa: N802
         del self.bounds[data["user_id"]]
 
+    def _ResourceRegistered(self, data: dict[str, Any]) -> None:  # noqa: N802
+        self.resources[data["resource_arn"]] = {"responsible": data["creator_id"], "text": None}
+
+    def _ResourceTransferred(self, data: dict[str, Any]) -> None:  # noqa: N802
+        self.resources[data["resource_arn"]]["responsible"] = data["responsible_id"]
+
+    def _ResourcePolicyPut(self, data: dict[str, Any]) -> None:  # noqa: N802
+        self.resources[data["resource_arn"]]["text"] = data["document"]
+
+    def _ResourcePolicyDeleted(self, data: dict[str, Any]) -> None:  # noqa: N802
+        self.resources[data["resource_arn"]]["text"] = None
+
+    def _ResourceDeregistered(self, data: dict[str, Any]) -> None:  # noqa: N802
+        del self.resources[data["resource_arn"]]
+
     # What is asked of the dicts.
+
+    def _resource(self, arn: str) -> dict[str, Any]:
+        _refuse_if(arn not in self.resources, "NoSuchEntity")
+        return self.resources[arn]
+
+    def _resource_text(self, arn: str, document: str) -> Expected:
+        _check_json(document)
+        _refuse_if(len(document) > self.limits["resource_text"], "LimitExceeded")
+        put = ("ResourcePolicyPut", {"resource_arn": arn, "document": document})
+        return [] if document == self.resources[arn]["text"] else [put]
+
+    def _principal(self, text: str) -> str:
+        _refuse_if(text == "*", "ValidationError")
+        return text if text.startswith("arn:") else f"arn:aws:iam::{text}:root"
 
     def _holder(self, name: str) -> str | None:
         return _called(self.users, name)
@@ -491,6 +586,28 @@ class Model:
             return []
         bound = {"user_id": user, "policy_id": policy, "policy_arn": self.policies[policy]["arn"]}
         return [("UserPermissionsBoundaryDeleted", bound)]
+
+
+def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    return policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+
+
+def _principal_of(statement: dict[str, Any]) -> Any:
+    principal = statement["Principal"]
+    return principal["AWS"] if isinstance(principal, dict) else principal
+
+
+def _plain(statement: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in statement.items() if name != "Sid"}
+
+
+def _sid(statement: dict[str, Any]) -> dict[str, str]:
+    """The Sid of a share that was not there before. What was put by hand has none, here."""
+    whom = _principal_of(statement)
+    if "Sid" in statement or statement["Resource"] == "*":
+        return {}
+    account = whom.split(":")[4] if whom.endswith(":root") else sha256(whom.encode()).hexdigest()[:16]
+    return {"Sid": f"SharedWith{account}"}
 
 
 def _called(things: dict[str, dict[str, Any]], name: str) -> str | None:

@@ -44,6 +44,13 @@ from iamledger.iam.managed_policy import (
 )
 from iamledger.iam.membership import UserAddedToGroup, UserRemovedFromGroup
 from iamledger.iam.permissions_boundary import UserPermissionsBoundaryDeleted, UserPermissionsBoundaryPut
+from iamledger.iam.resource import (
+    ResourceDeregistered,
+    ResourcePolicyDeleted,
+    ResourcePolicyPut,
+    ResourceRegistered,
+    ResourceTransferred,
+)
 from iamledger.iam.user import UserCreated, UserDeleted, UserPathChanged, UserRenamed, UserTagged, UserUntagged
 from iamledger.ledger import _stored
 from iamledger.store.canonical import canonical, parse
@@ -65,6 +72,7 @@ BOUND = {"user_id": USER, "policy_id": POLICY, "policy_arn": ARN}
 BOUND_TO_GROUP = {"group_id": GROUP, "policy_id": MANAGED, "policy_arn": AWS_ARN}
 TEXT = '{"Version": "2012-10-17",\r\n\t"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}\n'
 OTHER = '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"arn:aws:s3:::b/\\u00e9é\\/*"}}'
+OTHER_USER, OF_RESOURCE = "AIDAQAAAAAEBAGBAFAYDR", {"resource_arn": 'arn:aws:sqs:eu-west-1:123456789012:jobs/A b~"$'}
 
 VARIANTS: dict[str, Event] = {
     "AccountCreated": AccountCreated(account_id="123456789012", account_name="Acme & Co", email="root@acme.example"),
@@ -133,6 +141,17 @@ VARIANTS: dict[str, Event] = {
     "GroupPolicyDeleted": GroupPolicyDeleted(group_id=GROUP, policy_name="Own_keys"),
     "UserPermissionsBoundaryPut": UserPermissionsBoundaryPut(**BOUND),
     "UserPermissionsBoundaryDeleted": UserPermissionsBoundaryDeleted(**BOUND),
+    "ResourceRegistered": ResourceRegistered(**OF_RESOURCE, creator_id=USER, creator_name="Alice"),
+    "ResourceRegistered.without-creator": ResourceRegistered(resource_arn="arn:aws-cn:s3:::Reports"),
+    "ResourceTransferred": ResourceTransferred(
+        **OF_RESOURCE, responsible_id=OTHER_USER, responsible_name="bob", old_responsible_id=USER
+    ),
+    "ResourceTransferred.from-nobody": ResourceTransferred(
+        **OF_RESOURCE, responsible_id=USER, responsible_name="Alice"
+    ),
+    "ResourcePolicyPut": ResourcePolicyPut(**OF_RESOURCE, document=OTHER),
+    "ResourcePolicyDeleted": ResourcePolicyDeleted(**OF_RESOURCE),
+    "ResourceDeregistered": ResourceDeregistered(**OF_RESOURCE),
 }  # fmt: skip
 
 

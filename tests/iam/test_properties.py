@@ -55,6 +55,15 @@ from iamledger.iam.managed_policy import (
 from iamledger.iam.membership import add_user_to_group, move_user, remove_user_from_group
 from iamledger.iam.permissions_boundary import delete_user_permissions_boundary, put_user_permissions_boundary
 from iamledger.iam.refusals import Refusal
+from iamledger.iam.resource import (
+    delete_resource_policy,
+    deregister_resource,
+    put_resource_policy,
+    register_resource,
+    share_resource,
+    transfer_resource,
+    unshare_resource,
+)
 from iamledger.iam.user import create_user, delete_user, tag_user, untag_user, update_user
 from specification import ACCOUNT, Given, When, given, key_id, matches, new_id, policy_text
 
@@ -83,6 +92,18 @@ TEXTS = [
 ]
 INLINE_NAMES = ["own", "own", "OWN", "more"]
 FLAG = [False, True]
+ARNS = ["arn:aws:s3:::reports", "arn:aws:s3:::Reports", f"arn:aws:sqs:eu-west-1:{ACCOUNT}:jobs/a b"]
+NEW_ARNS = [*ARNS, *ARNS, "arn:aws:sqs:eu-west-1:234567890123:jobs"]
+SOME_ARNS = [*ARNS, ARNS[0], ARNS[0]]
+BY_HAND = '{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}'
+RESOURCE_TEXTS = [
+    f'{{"Statement": {BY_HAND}}}',
+    f'{{"Version": "2008-10-17", "Id": "mine", "Statement": [\n{BY_HAND}, {BY_HAND}]}}',
+    f'{{"Statement": {BY_HAND}}}{" " * 600}',
+    "{",
+]
+PRINCIPALS = ["234567890123", "234567890123", f"arn:aws:iam::{ACCOUNT}:user/dave", ACCOUNT, "*"]
+SHARED_ACTIONS = [["s3:GetObject"], ["s3:GetObject"], ["s3:Get*", "s3:PutObject", "s3:Get*"], []]
 
 
 def tags(random: Random) -> list[tuple[str, str]]:
@@ -140,6 +161,13 @@ WISHES: dict[Decision, dict[str, Sequence[Any] | Callable[[Random], Any]]] = {
     delete_group_policy: {"group": PICK, "policy_name": INLINE_NAMES},
     put_user_permissions_boundary: {"user": PICK, "policy": PICK},
     delete_user_permissions_boundary: {"boundary": PICK},
+    register_resource: {"resource": NEW_ARNS, "creator": [None, *PICK]},
+    transfer_resource: {"resource": SOME_ARNS, "responsible": PICK},
+    put_resource_policy: {"resource": SOME_ARNS, "document": RESOURCE_TEXTS},
+    delete_resource_policy: {"resource": SOME_ARNS},
+    share_resource: {"resource": SOME_ARNS, "principal": PRINCIPALS, "actions": SHARED_ACTIONS},
+    unshare_resource: {"resource": SOME_ARNS, "principal": PRINCIPALS},
+    deregister_resource: {"resource": SOME_ARNS},
 }
 NEW_IDS = {
     create_user: "AIDA",
@@ -164,6 +192,15 @@ VERSIONS_OF = [
 ATTACHED = [attach_user_policy, attach_group_policy, detach_user_policy, detach_group_policy]
 INLINE = [put_user_policy, put_group_policy, delete_user_policy, delete_group_policy]
 BOUNDARIES = [put_user_permissions_boundary, delete_user_permissions_boundary]
+RESOURCES = [
+    register_resource,
+    transfer_resource,
+    put_resource_policy,
+    delete_resource_policy,
+    share_resource,
+    unshare_resource,
+    deregister_resource,
+]
 SUBJECTS: list[list[Decision]] = [
     [create_account, tag_user, untag_user, *USERS, *KEYS, record_access_key_use],
     [*USERS, *GROUPS, *MEMBERS],
@@ -171,6 +208,7 @@ SUBJECTS: list[list[Decision]] = [
     [*USERS, *GROUPS, *POLICIES, *ATTACHED],
     [*USERS, *GROUPS, *INLINE],
     [*USERS, *POLICIES, *BOUNDARIES],
+    [*USERS, *RESOURCES],
 ]
 """Decisions that depend on each other: a history is of one of these lists, or of everything."""
 
@@ -197,6 +235,7 @@ examples = settings(max_examples=15, deadline=None, suppress_health_check=list(H
 LIMITS = {
     "users": 3, "keys": 2, "tags": 2, "groups": 3, "groups_of_user": 2, "policies": 3, "versions": 3,
     "attached_to_user": 1, "attached_to_group": 2, "text": 150, "inline_of_user": 250, "inline_of_group": 200,
+    "resource_text": 600,
 }  # fmt: skip
 NO_COUNTS = {"users": 5000, "groups": 300, "policies": 1500}
 """The quotas over an account are approximate under concurrency, so they must not matter where that is tested."""
@@ -217,6 +256,7 @@ def under(limits: dict[str, int]) -> Given:
         policy_size=limits["text"],
         inline_policies_size_per_user=limits["inline_of_user"],
         inline_policies_size_per_group=limits["inline_of_group"],
+        resource_policy_size=limits["resource_text"],
     )
 
 
@@ -252,8 +292,10 @@ class World:
             "group": self.model.groups,
             "source": self.model.groups,
             "target": self.model.groups,
+            "creator": self.model.users,
+            "responsible": self.model.users,
         }
-        for parameter in called.keys() & arguments:
+        for parameter in [name for name in called if arguments.get(name) is not None]:
             names = [thing["name"] for thing in called[parameter].values()]
             arguments[parameter] = _picked(arguments[parameter], [*names, *map(str.upper, names)], "nobody")
         if "policy" in arguments:
@@ -302,6 +344,8 @@ def _beginning(*limits: tuple[str, int]) -> World:
         (put_user_policy, {"user": 0, "policy_name": "own", "document": TEXT}),
         (put_group_policy, {"group": 0, "policy_name": "own", "document": TEXT}),
         (put_user_permissions_boundary, {"user": 1, "policy": 1}),
+        (register_resource, {"resource": ARNS[0], "creator": 0}),
+        (share_resource, {"resource": ARNS[0], "principal": PRINCIPALS[0], "actions": ["s3:ListBucket"]}),
     ]
     return world.after([(command, MINUTE) for command in first])
 

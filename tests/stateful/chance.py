@@ -74,6 +74,38 @@ DOCUMENTS = [
     a_document("ec2:*"),
     a_document(*[f"ec2:Describe{n}" for n in range(4)]),
 ]
+RESOURCES = [
+    "arn:aws:s3:::reports",
+    "arn:aws:s3:::Reports",
+    "arn:aws:s3:::reports/2026 q3",
+    "arn:aws:sqs:eu-west-1:{account}:jobs",
+    "arn:aws:glue:eu-west-1:{account}:table/a/b",
+]
+NO_RESOURCES = ["", "reports", "arn:aws:s3:::", "arn:aws:s3:::re*", "arn:aws:s3:::reports/", "arn:aws:S3:::reports"]
+
+
+def a_resource_policy(*principals: str, indent: int | None = None, **more: Any) -> str:
+    """A policy of a resource that allows and denies something to these principals; it has no Sid."""
+    about = {"Principal": {"AWS": list(principals)}, "Action": "s3:GetObject", "Resource": "*"}
+    statements = [{"Effect": "Allow", **about, **more}, {"Effect": "Deny", **about, "Action": ["s3:*"]}]
+    return json.dumps({"Version": "2008-10-17", "Id": "by hand", "Statement": statements}, indent=indent)
+
+
+_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+RESOURCE_POLICIES = [
+    a_resource_policy("*"),
+    a_resource_policy("arn:aws:iam::{account}:root", "234567890123", indent=1),
+    a_resource_policy("arn:aws:iam::234567890123:user/Bob", Condition=_MFA),
+    json.dumps(
+        {
+            "Statement": {
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::{account}:user/alice"},
+                "Action": ["s3:Get*"],
+            }
+        }
+    ),
+]
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {  # valid, invalid
     "new name": ([*NAMES, "x" * 64], ["", "no blanks", "é", "x" * 65, "x" * 128, "x" * 129]),
     "name": ([*NAMES], ["", "x" * 65, "x" * 129]),
@@ -97,6 +129,14 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {  # valid, invalid
     "document": ([*DOCUMENTS], ["", "no policy", a_document(*[f"s3:Get{n}" for n in range(16)])]),
     "inline name": (["inline", "Inline", "other"], ["", "no blanks", "x" * 129]),
     "description": (["", "for the auditors"], ["d" * 1001]),
+    "new resource": ([*RESOURCES], [*NO_RESOURCES, "arn:aws:sqs:eu-west-1:234567890123:jobs"]),
+    "resource": ([*RESOURCES[:3]], [*NO_RESOURCES, "arn:aws:s3:::elsewhere"]),
+    "resource policy": ([*RESOURCE_POLICIES], ["", "no policy", DOCUMENTS[0], RESOURCE_POLICIES[0] + " " * 900]),
+    "principal": (
+        ["234567890123", "345678901234", "arn:aws:iam::234567890123:user/Bob", "arn:aws:iam::{account}:user/alice"],
+        ["", "*", "bob", "arn:aws:iam::234567890123:group/all", "{account}"],
+    ),
+    "actions": ([["s3:GetObject"], ["s3:Get*", "s3:PutObject", "s3:Get*"], ["*"]], [[], ["GetObject"], ["s3:"]]),
     "whether": ([True, False], [True, False]),
 }
 _TO = {"user": "user", "policy": "policy"}
@@ -150,6 +190,15 @@ WISHES: list[tuple[str, dict[str, str], dict[str, str]]] = [  # what is always a
     ("put_group_policy", {"group": "group", "policy_name": "inline name", "document": "document"}, {}),
     ("delete_user_policy", {"user": "user", "policy_name": "inline name"}, {}),
     ("delete_group_policy", {"group": "group", "policy_name": "inline name"}, {}),
+    ("register_resource", {"resource": "new resource"}, {"creator": "user"}),
+    ("register_resource", {"resource": "new resource", "creator": "user"}, {}),
+    ("transfer_resource", {"resource": "registered", "responsible": "user"}, {}),
+    ("put_resource_policy", {"resource": "registered", "document": "resource policy"}, {}),
+    ("delete_resource_policy", {"resource": "registered"}, {}),
+    ("share_resource", {"resource": "registered", "principal": "principal", "actions": "actions"}, {}),
+    ("share_resource", {"resource": "registered", "principal": "principal", "actions": "actions"}, {}),
+    ("unshare_resource", {"resource": "registered", "principal": "principal"}, {}),
+    ("deregister_resource", {"resource": "registered"}, {}),
     # Commands that undo something, of which the things are mostly a pair: the kinds of a pair get the same place.
     ("remove_user_from_group", {"user": "member", "group": "member's group"}, {}),
     ("move_user", {"user": "member", "source": "member's group", "target": "group"}, {}),
@@ -162,7 +211,7 @@ WISHES: list[tuple[str, dict[str, str], dict[str, str]]] = [  # what is always a
     ("delete_policy", {"policy": "unused policy"}, {}),
     ("activate_access_key", {"key": "inactive key"}, {}),
 ]
-_THINGS = ("user", "key", "group", "source", "target", "policy", "version_id")
+_THINGS = ("user", "key", "group", "source", "target", "policy", "version_id", "resource")
 
 
 def a_value(random: Random, kind: str, pair: int = 0) -> Any:
@@ -177,6 +226,8 @@ def a_value(random: Random, kind: str, pair: int = 0) -> Any:
         case "policy":
             among = random.choice([*["policy"] * 7, "POLICY", ""])
             return Reference(among, place) if among else a_value(random, random.choice(["new policy", "AWS's policy"]))
+        case "registered":
+            return Reference("registered", place) if random.random() < 0.9 else a_value(random, "resource")
         case "key":
             wrong = ["revoked key", "unknown key", "foreign key", "malformed key"]
             return Reference("key" if random.random() < 0.8 else random.choice(wrong), place)
@@ -294,6 +345,7 @@ def resolved(wish: Wish, account_id: str, state: State, other: State) -> dict[st
         "revoked key": list(state["revocations"]) or ["nothing_is_called_so"],
         "foreign key": list(other["keys"]) or ["nothing_is_called_so"],
         "unknown key": ["AKIA" + "Z" * 16],
+        "registered": list(state["resources"]) or RESOURCES[:1],
         "malformed key": ["short", "much too short!!", ""],
     }
     instead = {"user": "user", "group": "group", "policy": "policy", "key": "key", "source": "group"}

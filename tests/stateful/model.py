@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stateful import grants, groups, keys, policies, users
+from stateful import grants, groups, keys, policies, resources, users
 from stateful.terms import (
     IAMS,
     SMALL,
@@ -29,7 +29,7 @@ from stateful.terms import (
     require,
 )
 
-_NOUNS = (users, keys, groups, policies, grants)
+_NOUNS = (users, keys, groups, policies, grants, resources)
 EVENTS: Mapping[str, Meaning] = {type_: meaning for noun in _NOUNS for type_, meaning in noun.EVENTS.items()}
 COMMANDS: Mapping[str, Command] = {name: command for noun in _NOUNS for name, command in noun.COMMANDS.items()}
 

@@ -19,6 +19,7 @@ from iamledger_projections.managed_policies import get_policy, list_policies
 from iamledger_projections.permissions_boundaries import boundary_of
 from iamledger_projections.policy_versions import get_version, list_versions
 from iamledger_projections.reports.key_revocations import list_revocations
+from iamledger_projections.reports.resources import list_resources, whole_resource
 from iamledger_projections.reports.whole import whole_group, whole_policy, whole_user
 from iamledger_projections.users import get_user, list_users
 from stateful.grants import attached_seen, boundary_seen, entities_seen, inline_of, inline_seen
@@ -26,6 +27,7 @@ from stateful.groups import groups_of_seen, groups_seen, members_seen
 from stateful.keys import keys_seen, revocations_seen
 from stateful.model import Fields, State
 from stateful.policies import policies_seen, policy_seen, versions_of, versions_seen
+from stateful.resources import resource_seen, resources_seen
 from stateful.users import account_seen, holder, users_seen
 
 REASON = "by chance"
@@ -54,6 +56,7 @@ def compare(view: View, state: State, turn: int) -> None:
         _compare_group(view, state, group_id)
     for policy_id in _one(state["policies"], turn):
         _compare_policy(view, state, policy_id)
+    _compare_resources(view, state, turn)
     _compare_what_is_not_there(view, state)
 
 
@@ -134,13 +137,31 @@ def _compare_policy(view: View, state: State, policy_id: str) -> None:
         assert told == {**row, "Document": versions[row["VersionId"]]["document"]}
 
 
+def _compare_resources(view: View, state: State, turn: int) -> None:
+    shared, orphaned = turn % 3 == 1, turn % 4 == 1
+    seen = resources_seen(state, shared, orphaned)
+    assert _without_actors(list_resources(view, shared=shared, orphaned=orphaned)) == seen
+    for creator in _one({row["CreatorId"] for row in seen if row["CreatorId"]}, turn):
+        mine = [row for row in resources_seen(state) if row["CreatorId"] == creator]
+        assert _without_actors(list_resources(view, [creator])) == mine
+    for arn in _one(state["resources"], turn):
+        told = whole_resource(view, arn)
+        assert told["PolicyPutBy"] == (OPERATOR.told() if told["Document"] else None)
+        del told["PolicyPutBy"]
+        assert _without_actors(told) == resource_seen(state, arn)
+
+
 def _compare_what_is_not_there(view: View, state: State) -> None:
     if holder(state, "Bob"):
         assert get_user(view, "bOb") in users_seen(state)
     else:
         with pytest.raises(NoSuchEntity):
             get_user(view, "bOb")
-    for ask in (lambda: get_group(view, "no-group"), lambda: get_policy(view, "no-policy")):
+    for ask in (
+        lambda: get_group(view, "no-group"),
+        lambda: get_policy(view, "no-policy"),
+        lambda: whole_resource(view, "arn:"),
+    ):
         with pytest.raises(NoSuchEntity):
             ask()
     assert list_versions(view, "no id") == list_entities_for_policy(view, "no id") == []

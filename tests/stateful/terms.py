@@ -29,6 +29,7 @@ SMALL = {
     "policy_size": 160,
     "inline_policies_size_per_user": 220,
     "inline_policies_size_per_group": 300,
+    "resource_policy_size": 900,
 }
 """Quotas that random commands use up."""
 IAMS = {
@@ -44,6 +45,7 @@ IAMS = {
     "policy_size": 6144,
     "inline_policies_size_per_user": 2048,
     "inline_policies_size_per_group": 5120,
+    "resource_policy_size": 20480,
 }
 """IAM's own quotas."""
 
@@ -68,6 +70,8 @@ def nothing(quotas: Mapping[str, int]) -> State:
         "attached": {},  # by user or group, and policy
         "inline": {},  # by user or group, and name
         "boundaries": {},  # by user
+        "resources": {},  # by ARN
+        "resource policies": {},  # by ARN
     }
 
 

@@ -35,6 +35,7 @@ from iamledger.iam import (
     managed_policy,
     membership,
     permissions_boundary,
+    resource,
     user,
 )
 from iamledger.iam.access_key import use_of
@@ -51,7 +52,10 @@ from stateful.model import COMMANDS, Args, Asked, Expected, Model, Recorded
 from stateful.terms import SMALL
 
 QUOTAS = Quotas(**SMALL)
-NOUNS = (account, user, access_key, group, membership, managed_policy, attachment, inline_policy, permissions_boundary)
+NOUNS = (
+    *(account, user, access_key, group, membership),
+    *(managed_policy, attachment, inline_policy, permissions_boundary, resource),
+)
 DECISIONS = {
     name: decision
     for noun in NOUNS

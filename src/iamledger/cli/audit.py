@@ -357,13 +357,14 @@ def _print_event(event: RecordedEvent, names: Mapping[str, str], changes: Iterab
     print()
 
 
-_IDS = ("user_id", "group_id", "policy_id")
+_IDS = ("user_id", "group_id", "policy_id", "creator_id", "responsible_id", "old_responsible_id")
 _SUBJECTS = (
     ("account_name",),
     ("access_key_id",),
     ("user_name", "user_id"),
     ("group_name", "group_id"),
     ("policy_name", "policy_id"),
+    ("resource_arn",),
 )
 """Fields that tell what an event is about: of each kind of thing the first that there is."""
 
