@@ -1,4 +1,4 @@
-"""Two writers at once on groups and policies: no quota is exceeded, and nothing is left pointing to what is gone.
+"""Two writers at once on groups, policies and resources: no quota is exceeded, and nothing is left pointing to what is gone.
 
 Each race is run in rounds, by threads that begin at the same moment, and once more in a course that is given: the other
 comes in between what a command reads and what it appends. Every round has things of its own, named with its number.
@@ -33,7 +33,15 @@ from iamledger.iam.managed_policy import (
 from iamledger.iam.membership import add_user_to_group, move_user, remove_user_from_group
 from iamledger.iam.permissions_boundary import put_user_permissions_boundary
 from iamledger.iam.refusals import Refusal
-from iamledger.iam.user import create_user, delete_user
+from iamledger.iam.resource import (
+    deregister_resource,
+    put_resource_policy,
+    register_resource,
+    share_resource,
+    transfer_resource,
+    unshare_resource,
+)
+from iamledger.iam.user import create_user, delete_user, update_user
 from iamledger.ledger import Ledger
 from iamledger.store import Database
 from iamledger_projections import projections
@@ -86,6 +94,15 @@ GROUP = ask(create_group, name="group-{n}")
 POLICY = ask(create_policy, name=arn("/policy-{n}"), document=document())
 TWELVE = range(12)
 VERSION = ask(create_policy_version, policy=arn("/policy-{n}"), document=document(90))
+
+BUCKET = ask(register_resource, resource="arn:aws:s3:::bucket-{n}")
+PUBLIC = '{"Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:GetObject"}}'
+
+
+def shared(account: str, *actions: str) -> Command:
+    """A bucket is shared with an account."""
+    return ask(share_resource, resource="arn:aws:s3:::bucket-{n}", principal=account, actions=list(actions))
+
 
 RACES: dict[str, Race] = {
     "the tenth and the eleventh policy of a user": Race(
@@ -234,6 +251,46 @@ RACES: dict[str, Race] = {
         ask(remove_user_from_group, user="user-{n}", group="shared-0"),
         ask(remove_user_from_group, user="user-{n}", group="shared-0"),
         {("done", "nothing"), ("nothing", "done")},
+    ),
+    "a resource is registered twice": Race([], BUCKET, BUCKET, ONE_IS_TAKEN),
+    "a resource is registered by who is deleted": Race(
+        [USER],
+        ask(delete_user, user="user-{n}"),
+        ask(register_resource, resource="arn:aws:s3:::bucket-{n}", creator="user-{n}"),
+        {("done", "NoSuchEntity"), ("done", "done")},  # what a user created does not hold up its deletion
+    ),
+    "a resource is transferred to who is deleted": Race(
+        [USER, BUCKET],
+        ask(delete_user, user="user-{n}"),
+        ask(transfer_resource, resource="arn:aws:s3:::bucket-{n}", responsible="user-{n}"),
+        {("done", "NoSuchEntity"), ("done", "done")},
+    ),
+    "a resource is transferred to who is renamed": Race(
+        [USER, BUCKET],
+        ask(update_user, user="user-{n}", new_name="new-{n}"),
+        ask(transfer_resource, resource="arn:aws:s3:::bucket-{n}", responsible="user-{n}"),
+        {("done", "NoSuchEntity"), ("done", "done")},
+    ),
+    "a resource is shared with two accounts": Race(
+        [BUCKET], shared("234567890123", "s3:GetObject"), shared("345678901234", "s3:GetObject"), {("done", "done")}
+    ),
+    "a resource is shared and unshared": Race(
+        [BUCKET, shared("234567890123", "s3:GetObject")],
+        shared("234567890123", "s3:PutObject"),
+        ask(unshare_resource, resource="arn:aws:s3:::bucket-{n}", principal="234567890123"),
+        {("done", "done")},
+    ),
+    "a resource's policy is put, and it is shared": Race(
+        [BUCKET],
+        ask(put_resource_policy, resource="arn:aws:s3:::bucket-{n}", document=PUBLIC),
+        shared("234567890123", "s3:GetObject"),
+        {("done", "done")},
+    ),
+    "a resource is deregistered, and shared": Race(
+        [BUCKET],
+        ask(deregister_resource, resource="arn:aws:s3:::bucket-{n}"),
+        shared("234567890123", "s3:GetObject"),
+        {("done", "NoSuchEntity"), ("done", "done")},
     ),
 }
 
