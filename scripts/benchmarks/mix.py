@@ -1,8 +1,8 @@
 """The fixed mix of events: the made-up life of accounts, the same for the same seed.
 
-Each step picks an operation by its weight and a user, key, group or policy to do it to; where the operation would be refused
-(one with two keys gets no third, a policy in use is not deleted) another step is drawn. A user without keys is deleted
-together with what it is granted. So every event could have come from a decision, and every projection gets rows.
+Each step picks an operation by its weight and a user, key, group, policy or resource to do it to; where the operation would
+be refused (one with two keys gets no third, a policy in use is not deleted) another step is drawn. A user without keys is
+deleted together with what it is granted. So every event could have come from a decision, and every projection gets rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from benchmarks.grants import PATHS, Grants, Member
+from benchmarks.grants import PATHS, Member
+from benchmarks.resources import Resources
 from iamledger.iam import access_key as keys
 from iamledger.iam import identifiers
 from iamledger.iam import user as users
@@ -39,7 +40,7 @@ class _Key:
     superseded: bool = False
 
 
-class Life(Grants):
+class Life(Resources):
     """The events of one account, in order, without an end."""
 
     def __init__(self, account_id: str, seed: int = SEED) -> None:
@@ -193,5 +194,10 @@ WEIGHTS: Mapping[Callable[[Life], Iterator[Event]], int] = {
     Life.delete_inline: 3,
     Life.put_boundary: 3,
     Life.delete_boundary: 3,
+    Life.register_resource: 4,
+    Life.transfer_resource: 3,
+    Life.share_resource: 5,
+    Life.unshare_resource: 3,
+    Life.deregister_resource: 2,
 }
 """How often each operation is drawn. Some are drawn in vain; what came of it is printed with the results."""
