@@ -20,6 +20,8 @@ def acme(program: Program) -> Program:
         "user create alien --account beta",
         "group create admins",
         "access-key create alice",
+        "resource register arn:aws:s3:::reports --creator alice",
+        "resource register arn:aws:s3:::Reports",
     ):
         assert program(*command.split()).status == 0
     return program
@@ -49,6 +51,10 @@ def completed(program: Program, line: str, **environment: str) -> list[str]:
         ("iamledger user show --account nobody al", []),
         ("iamledger user create al", []),
         ("iamledger user show x'y", []),
+        ("iamledger resource show arn:aws:s3:::r", ["arn:aws:s3:::reports"]),
+        ("iamledger resource policy put ", ["arn:aws:s3:::Reports", "arn:aws:s3:::reports"]),
+        ("iamledger resource transfer arn:aws:s3:::reports --to b", ["bob"]),
+        ("iamledger resource register arn", []),
         ("iamledger policy vers", ["version"]),
         ("iamledger pla", ["plan"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from iamledger.iam.refusals import NoSuchEntity
@@ -62,6 +63,23 @@ def whole_resource(view: View, arn: str) -> Row:
         ],
         "Document": document,
     }
+
+
+def shares_with(view: View, account_id: str) -> list[Row]:
+    """What the view's account shares with another account or its principals by name, ordered by ARN. `*` names nobody."""
+    return [
+        {
+            "Arn": row["resource_arn"],
+            "Account": view.account_id,
+            "Principal": share.principal,
+            "Actions": ", ".join(share.actions),
+            "Conditional": share.conditional,
+            "PolicyPutDate": row["at"],
+        }
+        for row in sorted(policies_of(view), key=lambda row: str(row["resource_arn"]))
+        for share in _shares(row["document"], view.account_id)
+        if re.fullmatch(rf"{account_id}|arn:[^:]+:(iam|sts)::{account_id}:.+", share.principal)
+    ]
 
 
 def _resources(

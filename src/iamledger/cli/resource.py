@@ -14,6 +14,7 @@ from iamledger.cli.output import note
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
+    from iamledger.cli.output import Row
     from iamledger.iam.sharing import Share
 
 app = commands("Resources of an account, by ARN: who created them, who is responsible, with whom they are shared.")
@@ -26,6 +27,8 @@ With = Annotated[
     typer.Option("--with", metavar="ACCOUNT|ARN", help="An account, by number or name; or a principal, by ARN."),
 ]
 
+SHARED_COLUMNS = ("Arn", "Account", "Principal", "Actions", "Conditional", "PolicyPutDate")
+
 
 @app.command(epilog="Example: iamledger resource register arn:aws:s3:::reports --creator alice --ticket OPS-3")
 @writing(creates=True)
@@ -37,10 +40,14 @@ def register(
     ] = None,
 ) -> None:
     """Register a resource as this account's. Its creator is responsible for it until it is transferred."""
-    from iamledger.iam.resource import register_resource
+    from iamledger.iam.resource import ResourceRegistered, register_resource
 
     outcome = to.execute(register_resource, resource=arn, creator=creator)
-    to.tell(outcome, f"Registered resource {arn}.")
+    record = None
+    for made in outcome.events:
+        if isinstance(made, ResourceRegistered):
+            record = {"Arn": arn, "CreatorName": made.creator_name, "CreatorId": made.creator_id}
+    to.tell(outcome, f"Registered resource {arn}.", record)
 
 
 @app.command(epilog="Example: iamledger resource show arn:aws:s3:::reports --diff 2026-10-01 2026-11-24")
@@ -82,6 +89,35 @@ def list_(
         )
         rows = list_resources(view, by, of, shared=shared, orphaned=orphaned)
         at.tell("Resources", rows, view, COLUMNS)
+
+
+@app.command(epilog="Example: iamledger resource shared-with-me --account beta")
+@reading()
+def shared_with_me(at: Reading) -> None:
+    """List what the other accounts in this database share with this one, by name; with --as-of TIME, what they did then.
+
+    What they share with everybody is left out. This account's policies must allow it as well.
+    """
+    from iamledger.accounts import account_ids
+    from iamledger.engine.errors import ProjectionError
+    from iamledger.iam.refusals import InvalidInput
+    from iamledger_projections.reports.resources import shares_with
+
+    if at.as_of is not None and at.as_of.isdigit():
+        raise InvalidInput("Each account has positions of its own. Give --as-of a time.")
+    rows: list[Row] = []
+    for owner in account_ids(at.database.connection):
+        if owner == at.account_id:
+            continue
+        try:
+            with at.view("resource_policies", account_id=owner) as view:
+                rows += shares_with(view, at.account_id)
+        except InvalidInput:
+            pass  # the account began later
+        except ProjectionError as error:
+            note(f"Account {owner}: {error}")
+    with at.view("resource_policies") as view:
+        at.tell("Resources", rows, view, SHARED_COLUMNS)
 
 
 @app.command(epilog="Example: iamledger resource transfer arn:aws:s3:::reports --to bob --reason 'alice has left'")

@@ -127,7 +127,7 @@ def shares(document: str, account_id: str) -> list[Share]:
 
 
 def _refusal(message: str, advice: str | None) -> ValidationError:
-    return ValidationError(f"{message}: {advice}." if advice else f"{message}.")
+    return ValidationError(f"{message}; {advice}." if advice else f"{message}.")
 
 
 def _named(type_: str, id_: str) -> str:
