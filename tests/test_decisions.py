@@ -456,8 +456,8 @@ class TestSeveral:
 
 PURE = sorted(Path(iamledger.iam.__file__).parent.rglob("*.py"))
 IMPORTS = {
-    "__future__", "base64", "collections", "dataclasses", "datetime", "enum", "functools", "json", "pydantic", "re",
-    "typing", "unicodedata",
+    "__future__", "base64", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "json",
+    "pydantic", "re", "typing", "unicodedata",
 }  # fmt: skip
 OURS = ("iamledger.iam.", "iamledger.policy.")
 FINDS_THE_NOUNS = {"importlib", "pkgutil"}
@@ -466,7 +466,15 @@ IMPURE = {"now", "utcnow", "today", "fromtimestamp", "open", "print", "input", "
 
 def test_the_nouns_are_all_there() -> None:
     nouns = {"access_key.py", "account.py", "attachment.py", "group.py", "inline_policy.py", "managed_policy.py"}
-    nouns |= {"membership.py", "permissions_boundary.py", "user.py", "events.py", "nouns.py", "aws_managed.py"}
+    nouns |= {
+        "membership.py",
+        "permissions_boundary.py",
+        "resource.py",
+        "user.py",
+        "events.py",
+        "nouns.py",
+        "aws_managed.py",
+    }
     assert nouns <= {path.name for path in PURE}
 
 

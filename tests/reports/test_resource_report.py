@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 
 import pytest
 
 from conftest import ACCOUNT, Urls, new_ledger
+from iamledger.engine.rebuild import rebuild
 from iamledger.engine.view import open_view
 from iamledger.history import Filter, find, user_ids
 from iamledger.iam.account import create_account
@@ -21,6 +24,7 @@ from iamledger.iam.resource import (
     transfer_resource,
     unshare_resource,
 )
+from iamledger.iam.resource_arn import LONGEST
 from iamledger.iam.user import UserCreated, create_user, delete_user, update_user
 from iamledger.store import Connection, Database
 from iamledger_projections import projections
@@ -153,16 +157,6 @@ def test_what_is_shared_with_an_account_by_name(told: Told, account: str, arns: 
     assert {row["Account"] for row in found} <= {ACCOUNT}
 
 
-def test_a_policy_that_cannot_be_read_hides_nothing(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    from iamledger.policy import PolicyError
-
-    def unreadable(_document: str, _account: str) -> Any:
-        raise PolicyError(())
-
-    monkeypatch.setattr("iamledger_projections.reports.resources.shares", unreadable)
-    assert [row["SharedWith"] for row in told.rows(shared=True)] == [["(the policy cannot be read)"]]
-
-
 class TestHistory:
     def positions(self, told: Told, **wanted: str) -> list[int]:
         return [event.position for event in find(told.connection, ACCOUNT, Filter(**wanted), upto=99)]
@@ -184,3 +178,18 @@ class TestHistory:
     def test_an_id_finds_that_user_alone_although_an_event_names_two(self, told: Told) -> None:
         for user_id in told.ids:
             assert user_ids(told.connection, ACCOUNT, user_id, 99) == [user_id]
+
+
+def test_the_longest_arn_that_compresses_badly_is_kept_and_found(urls: Urls) -> None:
+    arn = "arn:aws:s3:::" + "".join(Random(1).choices(ascii_letters + digits, k=LONGEST - 13))
+    database = Database(urls.application)
+    ledger = new_ledger(database)
+    ledger.execute(create_account, account=ACCOUNT, account_name="acme", email="root@acme.example")
+    ledger.execute(register_resource, resource=arn)
+    ledger.execute(share_resource, resource=arn, principal=OTHER, actions=["s3:Get*"])
+    for name in ("resources", "resource_policies"):
+        rebuild(database.connection, projections()[name])
+    with open_view(database.connection, ACCOUNT, [projections()[name] for name in READS]) as view:
+        assert whole_resource(view, arn)["PolicyPutPosition"] == 3
+    assert [event.position for event in find(database.connection, ACCOUNT, Filter(resource=arn), upto=9)] == [3, 2]
+    database.close()

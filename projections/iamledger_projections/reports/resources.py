@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from iamledger.iam.refusals import NoSuchEntity
-from iamledger.iam.sharing import Share, shares
-from iamledger.policy import PolicyError
+from iamledger.iam.sharing import shares
 from iamledger_projections.resource_policies import policies_of
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def list_resources(
     rows = _resources(view, None, creator_ids, responsible_ids)
     documents = {row["resource_arn"]: row["document"] for row in policies_of(view)}
     for row in rows:
-        found = _shares(documents.get(row["Arn"]), view.account_id)
+        found = shares(documents[row["Arn"]], view.account_id) if row["Arn"] in documents else ()
         row["SharedWith"] = list(dict.fromkeys(share.principal for share in found))
     return [row for row in rows if (row["SharedWith"] or not shared) and (row["Orphaned"] or not orphaned)]
 
@@ -59,7 +58,7 @@ def whole_resource(view: View, arn: str) -> Row:
                 "Actions": ", ".join(share.actions),
                 "Conditional": share.conditional,
             }
-            for share in _shares(document, view.account_id)
+            for share in (shares(document, view.account_id) if document else ())
         ],
         "Document": document,
     }
@@ -77,7 +76,7 @@ def shares_with(view: View, account_id: str) -> list[Row]:
             "PolicyPutDate": row["at"],
         }
         for row in sorted(policies_of(view), key=lambda row: str(row["resource_arn"]))
-        for share in _shares(row["document"], view.account_id)
+        for share in shares(row["document"], view.account_id)
         if re.fullmatch(rf"{account_id}|arn:[^:]+:(iam|sts)::{account_id}:.+", share.principal)
     ]
 
@@ -114,10 +113,3 @@ def _resources(
         row["ResponsibleName"] = names.get(row["ResponsibleId"], row["ResponsibleId"])
         row["Orphaned"] = row["ResponsibleId"] not in there
     return rows
-
-
-def _shares(document: str | None, account_id: str) -> list[Share]:
-    try:
-        return shares(document, account_id) if document else []
-    except PolicyError:
-        return [Share("(the policy cannot be read)", (), None, False)]

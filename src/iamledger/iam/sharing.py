@@ -105,33 +105,38 @@ def shares(document: str, account_id: str) -> list[Share]:
     """To whom a resource's policy allows something, in the order of its statements, whoever wrote them.
 
     The account's own number and root are left out: what is allowed to them is decided by the account's identity policies.
-    Raises PolicyError.
+    The text must be a policy of a resource; it is not checked again, since lists look at thousands.
     """
-    from iamledger.policy import Kind, parse
+    own = re.compile(rf"{account_id}|arn:[^:]+:iam::{account_id}:root")
+    return [
+        Share(name, _allowed(statement), statement.get("Sid") or None, "Condition" in statement)
+        for statement in _statements(_read(document))
+        if statement["Effect"] == "Allow"
+        for name in _names(statement)
+        if not own.fullmatch(name)
+    ]
 
-    found = []
-    for statement in parse(document, Kind.RESOURCE).statements:
-        if statement.effect != "Allow":
-            continue
-        allowed = tuple(action.text for action in statement.action)
-        allowed += tuple(f"not {action.text}" for action in statement.not_action)
-        names = [_named(principal.type, principal.id) for principal in statement.principal]
-        if statement.not_principal:
-            names.append("not " + ", ".join(_named(one.type, one.id) for one in statement.not_principal))
-        found += [
-            Share(name, allowed, statement.sid or None, bool(statement.conditions))
-            for name in names
-            if not re.fullmatch(rf"{account_id}|arn:[^:]+:iam::{account_id}:root", name)
-        ]
-    return found
+
+def _allowed(statement: dict[str, Any]) -> tuple[str, ...]:
+    if "NotAction" in statement:
+        return tuple(f"not {action}" for action in _listed(statement["NotAction"]))
+    return tuple(_listed(statement["Action"]))
+
+
+def _names(statement: dict[str, Any]) -> list[str]:
+    if "NotPrincipal" in statement:
+        return [f"not {', '.join(_principals(statement['NotPrincipal']))}"]
+    return _principals(statement["Principal"])
+
+
+def _principals(named: str | dict[str, Any]) -> list[str]:
+    if isinstance(named, str):
+        return [named]
+    return [id_ if type_ == "AWS" else f"{type_} {id_}" for type_, ids in named.items() for id_ in _listed(ids)]
 
 
 def _refusal(message: str, advice: str | None) -> ValidationError:
     return ValidationError(f"{message}; {advice}." if advice else f"{message}.")
-
-
-def _named(type_: str, id_: str) -> str:
-    return id_ if type_ == "AWS" else f"{type_} {id_}"
 
 
 def _place(statements: Sequence[Any], sid: str, principal: str) -> int | None:
@@ -155,8 +160,11 @@ def _read(document: str) -> dict[str, Any]:
 
 
 def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
-    statements: Any = policy["Statement"]
-    return statements if isinstance(statements, list) else [statements]
+    return _listed(policy["Statement"])
+
+
+def _listed(one_or_more: Any) -> list[Any]:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
 
 def _written(policy: dict[str, Any]) -> str:
