@@ -329,20 +329,18 @@ class Model:
         _refuse_if(whom.endswith(f":{OWN}:root"), "InvalidInput")
         _refuse_if(not actions, "ValidationError")
         mine = {
+            "Sid": _sid(whom),
             "Effect": "Allow",
             "Principal": {"AWS": whom},
             "Action": [action for n, action in enumerate(actions) if action not in actions[:n]],
             "Resource": [resource, resource + "/*"],
         }
         policy = json.loads(text or '{"Version": "2012-10-17", "Statement": []}')
-        others = [[] if _principal_of(one) == whom and "Sid" in one else [one] for one in _statements(policy)]
-        if [mine] in [[_plain(one)] for one in _statements(policy) if "Sid" in one]:
-            return self._resource_text(resource, text or "")
-        if [] in others:
-            others[others.index([])] = [mine]
-        else:
-            others.append([mine])
-        policy["Statement"] = [{**_sid(one), **one} for some in others for one in some]
+        statements = _statements(policy)
+        if text is not None and mine in statements:
+            return self._resource_text(resource, text)
+        before = [statement for statement in statements if statement.get("Sid") == mine["Sid"]]
+        policy["Statement"] = [mine if one in before else one for one in statements] + ([] if before else [mine])
         return self._resource_text(resource, json.dumps(policy, indent=2))
 
     def unshare_resource(self, resource: str, principal: str, **_: Any) -> Expected:
@@ -350,7 +348,7 @@ class Model:
         if text is None:
             return []
         policy = json.loads(text)
-        kept = [one for one in _statements(policy) if "Sid" not in one or _principal_of(one) != whom]
+        kept = [one for one in _statements(policy) if one.get("Sid") != _sid(whom)]
         if not kept:
             return [("ResourcePolicyDeleted", {"resource_arn": resource})]
         if len(kept) == len(_statements(policy)):
@@ -592,22 +590,9 @@ def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
     return policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
 
 
-def _principal_of(statement: dict[str, Any]) -> Any:
-    principal = statement["Principal"]
-    return principal["AWS"] if isinstance(principal, dict) else principal
-
-
-def _plain(statement: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in statement.items() if name != "Sid"}
-
-
-def _sid(statement: dict[str, Any]) -> dict[str, str]:
-    """The Sid of a share that was not there before. What was put by hand has none, here."""
-    whom = _principal_of(statement)
-    if "Sid" in statement or statement["Resource"] == "*":
-        return {}
-    account = whom.split(":")[4] if whom.endswith(":root") else sha256(whom.encode()).hexdigest()[:16]
-    return {"Sid": f"SharedWith{account}"}
+def _sid(whom: str) -> str:
+    """The Sid of the statement that shares with a principal. What was put by hand has none, here."""
+    return "SharedWith" + (whom.split(":")[4] if whom.endswith(":root") else sha256(whom.encode()).hexdigest()[:16])
 
 
 def _called(things: dict[str, dict[str, Any]], name: str) -> str | None:

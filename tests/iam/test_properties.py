@@ -99,11 +99,12 @@ BY_HAND = '{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Reso
 RESOURCE_TEXTS = [
     f'{{"Statement": {BY_HAND}}}',
     f'{{"Version": "2008-10-17", "Id": "mine", "Statement": [\n{BY_HAND}, {BY_HAND}]}}',
-    f'{{"Statement": {BY_HAND}}}{" " * 600}',
+    f'{{"Statement": {BY_HAND}}}{" " * 900}',
     "{",
 ]
-PRINCIPALS = ["234567890123", "234567890123", f"arn:aws:iam::{ACCOUNT}:user/dave", ACCOUNT, "*"]
-SHARED_ACTIONS = [["s3:GetObject"], ["s3:GetObject"], ["s3:Get*", "s3:PutObject", "s3:Get*"], []]
+DAVE = f"arn:aws:iam::{ACCOUNT}:user/dave"
+PRINCIPALS = [*["234567890123", "arn:aws:iam::234567890123:root", DAVE, DAVE] * 2, ACCOUNT, "*"]
+SHARED_ACTIONS = [*[["s3:GetObject"], ["s3:Get*", "s3:PutObject", "s3:Get*"]] * 4, []]
 
 
 def tags(random: Random) -> list[tuple[str, str]]:
@@ -235,7 +236,7 @@ examples = settings(max_examples=15, deadline=None, suppress_health_check=list(H
 LIMITS = {
     "users": 3, "keys": 2, "tags": 2, "groups": 3, "groups_of_user": 2, "policies": 3, "versions": 3,
     "attached_to_user": 1, "attached_to_group": 2, "text": 150, "inline_of_user": 250, "inline_of_group": 200,
-    "resource_text": 600,
+    "resource_text": 900,
 }  # fmt: skip
 NO_COUNTS = {"users": 5000, "groups": 300, "policies": 1500}
 """The quotas over an account are approximate under concurrency, so they must not matter where that is tested."""
@@ -346,6 +347,7 @@ def _beginning(*limits: tuple[str, int]) -> World:
         (put_user_permissions_boundary, {"user": 1, "policy": 1}),
         (register_resource, {"resource": ARNS[0], "creator": 0}),
         (share_resource, {"resource": ARNS[0], "principal": PRINCIPALS[0], "actions": ["s3:ListBucket"]}),
+        (share_resource, {"resource": ARNS[0], "principal": DAVE, "actions": ["s3:GetObject"]}),
     ]
     return world.after([(command, MINUTE) for command in first])
 

@@ -168,9 +168,8 @@ def unshare(to: Writing, arn: Arn, with_: With) -> None:
     if not to.dry_run:
         for left in _still_allowed(to, arn, principal["principal"]):
             by = f", by statement {left.sid}" if left.sid else ""
-            note(
-                f"Its policy still allows {', '.join(left.actions)} to {left.principal}{by}. See: iamledger resource show"
-            )
+            allowed = ", ".join(left.actions)
+            note(f"Its policy still allows {allowed} to {left.principal}{by}. See: iamledger resource show {arn}")
 
 
 @app.command(epilog="Example: iamledger resource deregister arn:aws:s3:::reports --reason 'bucket deleted'")
