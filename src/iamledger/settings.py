@@ -30,11 +30,19 @@ class Settings:
     """IAMLEDGER_ACCESS_KEY_ID: whose key it is is the caller of every command."""
     secret_access_key: str | None = field(default=None, repr=False)
     """IAMLEDGER_SECRET_ACCESS_KEY: goes with it."""
+    services: tuple[Path, ...] = ()
+    """IAMLEDGER_SERVICES: folders that describe a team's own services, separated by colons."""
 
     @property
     def default_account_file(self) -> Path:
         """Where `account use` keeps its choice."""
         return self.home / "default-account"
+
+    @property
+    def service_folders(self) -> tuple[Path, ...]:
+        """Where a team's own services are described: `services` in the home, if there is one, and those of the setting."""
+        own = self.home / "services"
+        return (own, *self.services) if own.is_dir() else self.services
 
     @property
     def master_key_file(self) -> Path:
@@ -55,6 +63,7 @@ def settings() -> Settings:
         get("IAMLEDGER_ACCOUNT") or None,
         key_id,
         secret,
+        tuple(Path(folder) for folder in get("IAMLEDGER_SERVICES", "").split(os.pathsep) if folder),
     )
 
 
