@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iamledger.iam.refusals import InvalidInput
-from iamledger.plans import reading
 from iamledger.plans.declared import NO_BOUNDARY, Account, Document, Group, Policy, User
 from iamledger.plans.reading import read_accounts
 from iamledger.plans.writing import write_account
+from iamledger.yaml_files import reading
 
 
 def account(body: str) -> Account:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iamledger.plans.yaml_tree import DEEPEST, InvalidYaml, Mapping, Node, Scalar, Sequence, parse
+from iamledger.yaml_files.tree import DEEPEST, InvalidYaml, Mapping, Node, Scalar, Sequence, parse
 
 
 def plainly(node: Node | None) -> Any:
@@ -27,7 +27,7 @@ def plainly(node: Node | None) -> Any:
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"])
 def _either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With libyaml, and with the parser in Python that stands in for it where libyaml is missing."""
-    monkeypatch.setattr("iamledger.plans.yaml_tree._Loader", getattr(yaml, request.param))
+    monkeypatch.setattr("iamledger.yaml_files.tree._Loader", getattr(yaml, request.param))
 
 
 both = pytest.mark.usefixtures("_either_loader")
