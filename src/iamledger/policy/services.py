@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 AccessLevel = Literal["List", "Read", "Write", "Tagging", "Permissions management"]
 """What an action does at most, in the words of AWS's service authorization reference."""
+
+ACCESS_LEVELS: tuple[AccessLevel, ...] = get_args(AccessLevel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,6 @@ class ActionResource:
     """A type of resources that an action is about. `condition_keys` are those that it has with these alone."""
 
     type: str
-    required: bool = False
     condition_keys: tuple[str, ...] = ()
     dependent_actions: tuple[str, ...] = ()
 
@@ -41,10 +42,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """A type of resources. `arn` has `${Name}` wherever an ARN has something of its own."""
+    """A type of resources. The forms of its ARNs have `${Name}` wherever an ARN has something of its own."""
 
     name: str
-    arn: str
+    arns: tuple[str, ...]
     condition_keys: tuple[str, ...] = ()
 
 

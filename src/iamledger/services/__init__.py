@@ -4,9 +4,9 @@
     from iamledger.settings import settings
 
     catalogue = open_catalogue(settings())
-    catalogue.actions_matching("s3:Get*Acl")      # ["s3:GetAccessPointAcl", "s3:GetBucketAcl", …]
+    catalogue.actions_matching("s3:Get*Acl")      # ["s3:GetBucketAcl", "s3:GetObjectAcl", "s3:GetObjectVersionAcl"]
     catalogue.canonical("S3:getobject")           # "s3:GetObject"
-    catalogue.service("s3").resource_types["bucket"].arn
+    catalogue.service("s3").resource_types["bucket"].arns
 
 Services are read one at a time, when they are asked for.
 """

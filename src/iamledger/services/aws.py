@@ -13,34 +13,35 @@ from typing import Any
 
 import orjson
 
-from iamledger.policy.services import AccessLevel, Action, ActionResource, ConditionKey, ResourceType, Service
+from iamledger.policy.services import (
+    ACCESS_LEVELS,
+    AccessLevel,
+    Action,
+    ActionResource,
+    ConditionKey,
+    ResourceType,
+    Service,
+)
 
 SOURCE = "AWS"
-_LEVELS: dict[str, AccessLevel] = {
-    "List": "List",
-    "Read": "Read",
-    "Write": "Write",
-    "Tagging": "Tagging",
-    "Permissions management": "Permissions management",
-}
 
 
 @cache
-def aws_services() -> dict[str, str]:
+def service_names() -> dict[str, str]:
     """The names of AWS's services, by their prefixes."""
     names: dict[str, str] = _read("serviceNames.json")
     return names
 
 
-def aws_service(prefix: str) -> Service:
+def service(prefix: str) -> Service:
     """The service of a prefix, which must be one of AWS's."""
     return Service(
         prefix,
-        aws_services()[prefix],
+        service_names()[prefix],
         SOURCE,
         {name: _action(entry) for name, entry in _read(f"actions/{prefix}.json").items()},
         {
-            name: ResourceType(entry["key"], entry["arn"], tuple(entry.get("conditionKeys", ())))
+            name: ResourceType(entry["key"], tuple(entry["arn"].split(", ")), tuple(entry.get("conditionKeys", ())))
             for name, entry in _read(f"resourceTypes/{prefix}.json").items()
         },
         {
@@ -53,12 +54,11 @@ def aws_service(prefix: str) -> Service:
 def _action(entry: Any) -> Action:
     return Action(
         entry["name"],
-        _LEVELS[entry["accessLevel"].partition(",")[0]],  # "Tagging, Write" is the more special of the two
+        _level(entry["accessLevel"]),
         entry["description"],
         tuple(
             ActionResource(
                 resource["name"],
-                resource["required"],
                 tuple(resource["conditionKeys"]),
                 tuple(resource["dependentActions"]),
             )
@@ -67,6 +67,11 @@ def _action(entry: Any) -> Action:
         tuple(entry["conditionKeys"]),
         tuple(entry["dependentActions"]),
     )
+
+
+def _level(text: str) -> AccessLevel:
+    """The more special one of several, as in `Tagging, Write`, which stands first. Write if it is a new word."""
+    return next((level for level in ACCESS_LEVELS if text.startswith(level)), "Write")
 
 
 def _read(name: str) -> Any:
