@@ -47,6 +47,17 @@ def _found(projection: str, column: str, account: str | None, incomplete: str) -
         database.close()
 
 
+def _services(incomplete: str) -> list[str]:
+    try:
+        from iamledger.services import open_catalogue
+        from iamledger.settings import settings
+
+        return [name for name in open_catalogue(settings()).prefixes() if name.startswith(incomplete.lower())]
+    except Exception:
+        return []
+
+
+SERVICE = _services
 USER = _names("users", "user_name")
 GROUP = _names("groups", "group_name")
 POLICY = _names("managed_policies", "policy_name")

@@ -12,6 +12,7 @@ from iamledger.cli.completing import GROUP, POLICY, USER
 from iamledger.cli.documents import Document, document_text
 from iamledger.cli.groups import commands
 from iamledger.cli.permits import permit
+from iamledger.cli.policy_texts import texts
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ version = commands("Versions of a managed policy: up to five, of which one is in
 boundary = commands("Permissions boundaries: what a user's policies can grant at most.")
 app.add_typer(version, name="version")
 app.add_typer(boundary, name="boundary")
+app.add_typer(texts)
 
 PolicyName = Annotated[str, typer.Argument(metavar="POLICY", help="Name or ARN of the policy.", autocompletion=POLICY)]
 InlineName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the inline policy.")]

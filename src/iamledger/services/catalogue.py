@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from iamledger.iam.refusals import InvalidInput
+from iamledger.policy.document import Statement
 from iamledger.policy.globs import glob
 from iamledger.policy.patterns import Variable, read_pattern
-from iamledger.policy.services import Service
+from iamledger.policy.services import Action, Service
 from iamledger.services import aws
 
 ITSELF = Path(__file__).with_name("iamledger.yaml")
@@ -56,12 +57,16 @@ class Catalogue:
             self._read[prefix] = found
         return self._read[prefix]
 
-    def canonical(self, action: str) -> str | None:
-        """An action `service:Name` with the upper and lower case of the catalogue. None if there is none."""
+    def action(self, action: str) -> Action | None:
+        """The action of a text `service:Name`, without regard to case."""
         prefix, _, name = action.partition(":")
         service = self.service(prefix)
-        known = service.actions.get(name.lower()) if service else None
-        return f"{prefix.lower()}:{known.name}" if known else None
+        return service.actions.get(name.lower()) if service else None
+
+    def canonical(self, action: str) -> str | None:
+        """An action `service:Name` with the upper and lower case of the catalogue. None if there is none."""
+        known = self.action(action)
+        return f"{action.partition(':')[0].lower()}:{known.name}" if known else None
 
     def actions_matching(self, pattern: str) -> list[str]:
         """The actions that a pattern of a policy means, such as `s3:Get*` or `*`, in order. None of an unknown service."""
@@ -69,6 +74,12 @@ class Catalogue:
             return [action for prefix in self.prefixes() for action in self._matching(prefix, "*")]
         prefix, _, name = pattern.lower().partition(":")
         return list(self._matching(prefix, name))
+
+    def actions_of(self, statement: Statement) -> list[str]:
+        """The actions that a statement is about, in order: those of Action, or all but those of NotAction."""
+        patterns = statement.action or statement.not_action
+        named = {action for pattern in patterns for action in self.actions_matching(pattern.text)}
+        return sorted(named) if statement.action else [a for a in self.actions_matching("*") if a not in named]
 
     def summaries(self) -> Iterator[tuple[str, str, str]]:
         """Of each service, in order, the prefix, the name and the source. AWS's are not read for it."""

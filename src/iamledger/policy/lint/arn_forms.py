@@ -6,7 +6,7 @@ a form is anything, also nothing.
 
 All forms are followed through a pattern at once, as the bits of one number: a bit for each character of each form, one more
 where the form ends, and then one that is always zero. A wildcard of the pattern may skip any number of characters: all bits
-from the lowest that is set up to the form's end. So the cost is the pattern's length times that of all forms in machine words.
+from the lowest that is set up to the form's end. So the cost is the pattern's length times the forms' in machine words.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from iamledger.policy.condition_tests import condition_test
 from iamledger.policy.document import Condition
 from iamledger.policy.lint.findings import Findings
 from iamledger.policy.lint.written import WrittenCondition, WrittenStatement
-from iamledger.policy.operators import Family, Quantifier
+from iamledger.policy.operators import Family
 from iamledger.policy.patterns import Pattern
 from iamledger.policy.substitution import has_variables
 from iamledger.policy.words import quote
@@ -42,33 +42,23 @@ def check_contradictions(written: WrittenStatement, findings: Findings) -> None:
 
 
 def _why_never(written: Collection[WrittenCondition]) -> str | None:
-    conditions = [one.condition for one in written if len(one.values) <= MOST_VALUES]
-    if why := _why_not_there(conditions):
+    some = [one for one in written if len(one.values) <= MOST_VALUES]
+    if why := _why_not_there(some):
         return why
-    single = [condition for condition in conditions if _is_exact(condition)]
+    single = [one.condition for one in some if _is_exact(one.condition)]
     return _why_no_value(single) or _why_nothing_between(single) or _why_no_address(single) or _why_no_pattern(single)
 
 
-def _why_not_there(conditions: Iterable[Condition]) -> str | None:
+def _why_not_there(written: Iterable[WrittenCondition]) -> str | None:
     """Whether the key is to be absent, and to be there."""
     absent, there = None, None
-    for condition in conditions:
-        if condition.operator.family is Family.NULL:
-            if set(condition.operands) == {True}:
-                absent = "Null true"
-            elif set(condition.operands) == {False}:
-                there = "Null false"
-        elif _needs_value(condition):
-            there = str(condition.operator)
+    for one in written:
+        operator = one.condition.operator
+        if operator.family is Family.NULL and set(one.condition.operands) == {True}:
+            absent = "Null true"
+        elif one.needs_value and one.values:
+            there = "Null false" if operator.family is Family.NULL else str(operator)
     return f"{absent} and {there}" if absent and there else None
-
-
-def _needs_value(condition: Condition) -> bool:
-    """Whether it is false of a request without the key."""
-    operator = condition.operator
-    if operator.if_exists or operator.quantifier is Quantifier.ALL:
-        return False
-    return operator.quantifier is Quantifier.ANY or not operator.negated
 
 
 def _is_exact(condition: Condition) -> bool:

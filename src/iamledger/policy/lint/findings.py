@@ -95,15 +95,13 @@ class Findings:
 
     def add(self, code: str, node: Value, message: str, advice: str | None = None) -> None:
         """Note what was found at a value. Raises EnoughFindings."""
-        if len(self._found) == MOST:
-            message, advice = f"there are more than {MOST} findings", "mend those that are told first"
-            code, stop = "too-many-findings", True
-        else:
-            stop = False
-        self._found.append(
-            (node.offset, Finding(code, *self._lines.place(node.offset), str(node.path), message, advice))
-        )
-        if stop:
+        full = len(self._found) == MOST
+        if full:
+            code, message = "too-many-findings", f"there are more than {MOST} findings"
+            advice = "mend those that are told first"
+        finding = Finding(code, *self._lines.place(node.offset), str(node.path), message, advice)
+        self._found.append((node.offset, finding))
+        if full:
             raise EnoughFindings
 
     def all(self) -> tuple[Finding, ...]:

@@ -30,7 +30,7 @@ def check_keys(written: WrittenStatement, known: Known, findings: Findings) -> N
     if not written.conditions:
         return
     meanings = [known.meaning(pattern) for pattern, _ in written.actions()]
-    named = [meaning for meaning in meanings if meaning]
+    named = [meaning for meaning in meanings if meaning and meaning.names]
     services = {meaning.service.prefix: meaning.service for meaning in named}
     whole = not written.statement.not_action and len(named) == len(meanings)
     held = _held(named) if whole else None
@@ -43,7 +43,8 @@ def check_keys(written: WrittenStatement, known: Known, findings: Findings) -> N
                 _tell_unknown(condition, known, findings)
             elif held is not None and key.name.lower() not in held:
                 message = f"no action of the statement has the condition key {quote(name)}"
-                findings.add("unsupported-condition-key", condition.key, message, _about(written))
+                always = "is never true" if condition.needs_value else "is always true"
+                findings.add("unsupported-condition-key", condition.key, message, f"without it, the condition {always}")
         if key is not None:
             _check_type(condition, key, findings)
 
@@ -87,11 +88,6 @@ def _held(meanings: Collection[Meaning]) -> set[str]:
             type_ = service.resource_types.get(resource.type.lower())
             held.update(type_.condition_keys if type_ else ())
     return {key.lower() for key in held}
-
-
-def _about(written: WrittenStatement) -> str:
-    effect = "allows nothing" if written.statement.effect == "Allow" else "denies nothing"
-    return f"a request lacks it, so that a positive operator {effect}"
 
 
 def _check_type(condition: WrittenCondition, key: ConditionKey, findings: Findings) -> None:

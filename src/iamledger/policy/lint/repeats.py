@@ -7,14 +7,13 @@ the texts is found, and of documents with very many patterns only a part: `BUDGE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from iamledger.policy.document import Statement
 from iamledger.policy.globs import Test, glob
 from iamledger.policy.json_places import Value
 from iamledger.policy.lint.findings import Findings
 from iamledger.policy.lint.written import WrittenStatement
-from iamledger.policy.patterns import Pattern, Wildcard
+from iamledger.policy.patterns import Pattern, Variable, Wildcard
 from iamledger.policy.words import quote
 
 BUDGET = 100_000
@@ -31,21 +30,31 @@ class Repeats:
 
     def check_values(self, written: WrittenStatement) -> None:
         """Values of Action and Resource that another value of the element covers."""
-        self._check_values(list(written.actions()), lambda pattern: pattern.text.lower())
-        self._check_values(list(written.resources()), lambda pattern: pattern.text)
+        self._check_values(list(written.actions()))
+        self._check_values(list(written.resources()))
 
     def check_statements(self, written: Sequence[WrittenStatement]) -> None:
-        """Statements that another statement covers."""
-        for place, one in enumerate(written):
-            for other_place, other in enumerate(written):
-                if one is other or self._left < 0:
-                    continue
-                equal = _same(one.statement, other.statement)
-                if equal and other_place > place:
-                    continue
-                if equal or self._covers(other.statement, one.statement):
-                    self._tell(one, other)
+        """Statements that another statement covers. Of two that say the same, the later one."""
+        compared = [_Compared(one) for one in written]
+        first: dict[_Content, int] = {}
+        for place, one in enumerate(compared):
+            same = first.setdefault(one.content, place)
+            if same != place:
+                self._tell(one.written, written[same])
+        denies_first = sorted(first.values(), key=lambda place: written[place].statement.effect == "Allow")
+        for place in first.values():
+            for other in denies_first:
+                if self._left < 0:
+                    return
+                if other != place and self._is_wider(compared, other, place):
+                    self._tell(written[place], written[other])
                     break
+
+    def _is_wider(self, compared: Sequence[_Compared], other: int, place: int) -> bool:
+        """Whether the statement at a place covers another. Of two that cover each other, the first does."""
+        if not self._covers(compared[other], compared[place]):
+            return False
+        return other < place or not self._covers(compared[place], compared[other])
 
     def _tell(self, one: WrittenStatement, other: WrittenStatement) -> None:
         line = other.statement.place.line
@@ -56,35 +65,39 @@ class Repeats:
             message = f"the statement in line {line} denies all that this one allows"
             self._findings.add("denied-elsewhere", one.node, message, "remove this one, or except it there")
 
-    def _check_values(self, values: list[tuple[Pattern, Value]], told: Callable[[Pattern], str]) -> None:
-        seen: set[str] = set()
+    def _check_values(self, values: Sequence[tuple[Pattern, Value]]) -> None:
+        seen: set[_Parts] = set()
         wide = [pattern for pattern, _ in values if Wildcard.ANY in pattern.parts]
         for pattern, node in values:
-            text = told(pattern)
-            if text in seen:
+            if pattern.parts in seen:
                 self._findings.add("redundant-value", node, f"{quote(pattern.text)} stands here twice", "remove it")
                 continue
-            seen.add(text)
+            seen.add(pattern.parts)
             for other in wide:
-                if told(other) != text and self._matches(other, pattern):
+                if other.parts != pattern.parts and self._matches(other, pattern):
                     message = f"{quote(pattern.text)} is among {quote(other.text)}"
                     self._findings.add("redundant-value", node, message, "remove it")
                     break
 
-    def _covers(self, wide: Statement, narrow: Statement) -> bool:
-        """Whether a statement applies whenever another one does. A Deny also covers an Allow, but not the other way."""
-        if wide.effect != narrow.effect and wide.effect == "Allow":
+    def _covers(self, wide: _Compared, narrow: _Compared) -> bool:
+        """Whether a statement applies whenever another one does. A Deny covers an Allow too, but not the other way."""
+        self._left -= 1
+        one, other = wide.written.statement, narrow.written.statement
+        if one.effect != other.effect and one.effect == "Allow":
             return False
-        if wide.not_action or narrow.not_action or wide.not_resource or narrow.not_resource:
+        if one.not_action or other.not_action or one.not_resource or other.not_resource:
             return False
-        if (wide.conditions and wide.conditions != narrow.conditions) or not _same_principals(wide, narrow):
+        if (one.conditions and one.conditions != other.conditions) or wide.principals != narrow.principals:
             return False
-        return self._all_among(narrow.action, wide.action) and self._all_among(narrow.resource, wide.resource)
+        if bool(one.resource) != bool(other.resource):
+            return False
+        return self._all_among(other.action, wide.actions) and self._all_among(other.resource, wide.resources)
 
-    def _all_among(self, patterns: Iterable[Pattern], wide: Sequence[Pattern]) -> bool:
-        literals = set(wide)
-        open_ = [pattern for pattern in wide if Wildcard.ANY in pattern.parts]
-        return all(pattern in literals or any(self._matches(other, pattern) for other in open_) for pattern in patterns)
+    def _all_among(self, patterns: Iterable[Pattern], wide: _Patterns) -> bool:
+        return all(
+            pattern.parts in wide.parts or any(self._matches(other, pattern) for other in wide.open)
+            for pattern in patterns
+        )
 
     def _matches(self, wide: Pattern, narrow: Pattern) -> bool:
         """Whether a pattern matches all that another one does, as far as can be told from their texts."""
@@ -120,22 +133,28 @@ def _read(narrow: Pattern) -> str:
 _OPEN = "\0"
 
 
-def _same(one: Statement, other: Statement) -> bool:
-    return _but_sid(one) == _but_sid(other)
+_Parts = tuple[str | Wildcard | Variable, ...]
+_Content = tuple[object, ...]
 
 
-def _but_sid(statement: Statement) -> tuple[object, ...]:
-    return (
-        statement.effect,
-        frozenset(statement.principal),
-        frozenset(statement.not_principal),
-        *(
-            frozenset(pattern.parts for pattern in patterns)
-            for patterns in (statement.action, statement.not_action, statement.resource, statement.not_resource)
-        ),
-        statement.conditions,
-    )
+class _Patterns:
+    """The patterns of an element, and those of them with a `*`."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self.parts = frozenset(pattern.parts for pattern in patterns)
+        self.open = [pattern for pattern in patterns if Wildcard.ANY in pattern.parts]
 
 
-def _same_principals(one: Statement, other: Statement) -> bool:
-    return set(one.principal) == set(other.principal) and set(one.not_principal) == set(other.not_principal)
+class _Compared:
+    """A statement as it is compared with others. `content` is all that it says, but for its Sid."""
+
+    def __init__(self, written: WrittenStatement) -> None:
+        said = written.statement
+        self.written = written
+        self.actions, self.resources = _Patterns(said.action), _Patterns(said.resource)
+        self.principals = frozenset(said.principal), frozenset(said.not_principal)
+        self.content: _Content = (
+            *(said.effect, *self.principals, self.actions.parts, self.resources.parts),
+            *(_Patterns(said.not_action).parts, _Patterns(said.not_resource).parts),
+            tuple((one.operator, one.key, one.values) for one in said.conditions),
+        )

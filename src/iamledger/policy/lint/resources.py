@@ -1,7 +1,7 @@
 """Whether the resources of a statement are such that its actions are about.
 
-An action is about some types of resources, or about none, and then it is allowed on `*` alone. Nothing is said where an action
-is unknown, or where all are meant.
+An action is about some types of resources, or about none, and then it is allowed on `*` alone. Nothing is said where an
+action is unknown, or where all are meant.
 """
 
 from __future__ import annotations

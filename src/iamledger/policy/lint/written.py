@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from iamledger.policy.document import Condition, PolicyDocument, Statement
 from iamledger.policy.json_places import Array, Object, String, Value, read
+from iamledger.policy.operators import Family, Quantifier
 from iamledger.policy.patterns import Pattern
 from iamledger.policy.problems import Problems
 
@@ -18,6 +19,16 @@ class WrittenCondition:
     condition: Condition
     key: String
     values: tuple[Value, ...]
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether it is false of a request without the key."""
+        operator = self.condition.operator
+        if operator.family is Family.NULL:
+            return True not in self.condition.operands
+        if operator.if_exists or operator.quantifier is Quantifier.ALL:
+            return False
+        return operator.quantifier is Quantifier.ANY or not operator.negated
 
 
 @dataclass(frozen=True, slots=True)
