@@ -2,11 +2,13 @@
 
 A form has `${Name}` where an ARN has something of its own: at least one character; no colon in the first five parts; and no
 slash at the end of a form that another one continues after a slash, so that `arn:aws:s3:::reports/*` is no bucket. A `*` in
-a form is anything, also nothing.
+a form is anything, also nothing. Wildcards of a pattern stay in their part of the first five, unless the pattern ends so:
+`arn:aws:iam::*` may be anything of IAM's, but who writes `arn:aws:iam::*:user/*` means no group `a:user/b`.
 
 All forms are followed through a pattern at once, as the bits of one number: a bit for each character of each form, one more
-where the form ends, and then one that is always zero. A wildcard of the pattern may skip any number of characters: all bits
-from the lowest that is set up to the form's end. So the cost is the pattern's length times the forms' in machine words.
+where the form ends, and then one that is always zero. A `*` of the pattern may skip any number of characters: all bits from
+the lowest that is set up to the part's or the form's end. So the cost is the pattern's length times the forms' in machine
+words.
 """
 
 from __future__ import annotations
@@ -16,9 +18,16 @@ from collections.abc import Iterable
 
 from iamledger.policy.patterns import Pattern, Variable, Wildcard
 
-_TOKEN = re.compile(r"\$\{[^}]*\}|.", re.DOTALL)
 LONGEST = 2048
 """Longer patterns are taken to fit: no ARN is as long."""
+_TOKEN = re.compile(r"\$\{[^}]*\}|.", re.DOTALL)
+_PARTS = 5
+"""So many colons divide an ARN; what follows has colons of its own."""
+
+
+def service_of(pattern: Pattern) -> str:
+    """The service in a pattern of ARNs, where the grammar allows no wildcard."""
+    return pattern.text.split(":", 3)[2]
 
 
 class ArnForms:
@@ -26,14 +35,17 @@ class ArnForms:
 
     def __init__(self, forms: Iterable[tuple[str, str]]) -> None:
         """`forms` are pairs of a type and a form; a type may have several."""
-        forms = list(forms)
+        forms = [(type_, form) for type_, form in forms if form.count(":") >= _PARTS]
         self.types = frozenset(type_ for type_, _ in forms)
-        self.services = frozenset(form.split(":")[2] for _, form in forms if form.count(":") >= 5)
-        self._of_any_service = any("$" in service or "*" in service for service in self.services)
+        services = frozenset(form.split(":")[2] for _, form in forms)
+        self.services = None if any("$" in service or "*" in service for service in services) else services
+        """The third parts of the forms. None if some have any."""
         self._masks: dict[str, int] = {}
         self._excluded = {":": 0, "/": 0}
-        self._one = self._stay = self._start = self._guards = 0
+        self._one = self._stay = self._start = 0
         self._ends: list[tuple[int, str]] = []
+        self._beyond = [0] * (_PARTS + 1)
+        """The bits after the end of each part; the last are the zeros after the forms."""
         self._length = 0
         texts = [form for _, form in forms]
         for type_, form in forms:
@@ -46,45 +58,58 @@ class ArnForms:
         """The types of which some ARN matches a pattern."""
         if pattern.parts == (Wildcard.ANY,) or len(pattern.text) > LONGEST:
             return self.types
-        service = pattern.prefix.split(":")[2:3]
-        if service and pattern.prefix.count(":") > 2 and service[0] not in self.services and not self._of_any_service:
+        if self.services is not None and service_of(pattern) not in self.services:
             return frozenset()
-        state = self._start
-        for part in pattern.parts:
+        state, passed = self._start, 0
+        for number, part in enumerate(pattern.parts, 1):
             if part is Wildcard.ONE:
-                state = (state & self._steps) << 1 | (state & self._stay)
+                within = ~self._masks.get(":", 0) if passed < _PARTS else -1
+                state = (state & self._steps & within) << 1 | (state & self._stay)
             elif isinstance(part, Variable | Wildcard):
-                lowest = state & (self._guards - state)
-                state = (self._guards - lowest) & ~self._guards
+                state = self._skipped(state, _PARTS if number == len(pattern.parts) else passed)
             else:
-                for character in part:
-                    may = ~self._excluded.get(character, 0)
-                    step = self._masks.get(character, 0) | self._one & may
-                    state = (state & step) << 1 | (state & self._stay & may)
+                state = self._read(state, part)
+                passed = min(passed + part.count(":"), _PARTS)
             if not state:
                 return frozenset()
         return frozenset(type_ for end, type_ in self._ends if state & end)
 
+    def _read(self, state: int, text: str) -> int:
+        for character in text:
+            may = ~self._excluded.get(character, 0)
+            step = self._masks.get(character, 0) | self._one & may
+            state = (state & step) << 1 | (state & self._stay & may)
+            if not state:
+                break
+        return state
+
+    def _skipped(self, state: int, part: int) -> int:
+        """The state after any number of characters, up to the end of a part."""
+        beyond = self._beyond[part]
+        lowest = state & (beyond - state)
+        return (beyond - lowest) & ~beyond
+
     def _add(self, type_: str, form: str, *, continued: bool) -> None:
         self._start |= 1 << self._length
         tokens = _TOKEN.findall(form)
-        colons = 0
+        passed = 0
         for number, token in enumerate(tokens, 1):
             bit = 1 << self._length
             if token == "*":
                 self._stay |= bit
+                self._excluded[":"] |= bit if passed < _PARTS else 0
                 continue
             if len(token) > 1:
                 self._one |= bit
                 self._stay |= bit << 1
-                if colons < 5:
-                    self._excluded[":"] |= bit | bit << 1
-                if continued and number == len(tokens):
-                    self._excluded["/"] |= bit | bit << 1
+                self._excluded[":"] |= bit | bit << 1 if passed < _PARTS else 0
+                self._excluded["/"] |= bit | bit << 1 if continued and number == len(tokens) else 0
             else:
                 self._masks[token] = self._masks.get(token, 0) | bit
-                colons += token == ":"
+                if token == ":" and passed < _PARTS:
+                    self._beyond[passed] |= bit << 1
+                    passed += 1
             self._length += 1
         self._ends.append((1 << self._length, type_))
-        self._guards |= 2 << self._length
+        self._beyond[_PARTS] |= 2 << self._length
         self._length += 2

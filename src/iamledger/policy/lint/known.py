@@ -76,10 +76,12 @@ class Known:
     def _matching(self, service: Service, pattern: Pattern) -> tuple[str, ...]:
         """The names of a service's actions that a pattern matches. The names that begin as it does stand together."""
         before = len(service.prefix) + 1
-        name = pattern.prefix[before:]
         if pattern.literal is not None:
+            name = pattern.literal[before:]
             return (name,) if name in service.actions else ()
-        names = self._names.setdefault(service.prefix, sorted(service.actions))
-        begins = names[bisect_left(names, name) : bisect_left(names, f"{name}\x7f")]
+        if service.prefix not in self._names:
+            self._names[service.prefix] = sorted(f"{service.prefix}:{name}" for name in service.actions)
+        names = self._names[service.prefix]
+        begins = names[bisect_left(names, pattern.prefix) : bisect_left(names, f"{pattern.prefix}\x7f")]
         matches = glob([part for part in pattern.parts if not isinstance(part, Variable)])
-        return tuple(each for each in begins if matches(f"{service.prefix}:{each}"))
+        return tuple(name[before:] for name in begins if matches(name))

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from iamledger.policy.json_places import Value
+from iamledger.policy.lint.arn_forms import service_of
 from iamledger.policy.lint.findings import Findings
 from iamledger.policy.lint.known import Known, Meaning
 from iamledger.policy.lint.written import WrittenStatement
@@ -57,8 +58,7 @@ def check_resources(written: WrittenStatement, known: Known, findings: Findings)
 
 def _check_exists(pattern: Pattern, node: Value, known: Known, findings: Findings) -> bool:
     """Whether it was found that no resource type of an ARN's own service is like a pattern."""
-    parts = pattern.text.split(":")
-    service = known.service(parts[2]) if len(parts) > 3 else None
+    service = known.service(service_of(pattern)) if pattern.text != "*" else None
     if service is None or not service.resource_types or known.forms(service).fitting(pattern):
         return False
     types = [type_.name for type_ in service.resource_types.values()]
@@ -78,7 +78,10 @@ class _Check:
         self._known = known
         self._everything = False
         self._actions = _actions([one.meaning for one in named])
-        self._services = {one.meaning.service.prefix: one.meaning.service for one in named}
+        self._by_arns: dict[str | None, list[Service]] = defaultdict(list)
+        for service in {one.meaning.service.prefix: one.meaning.service for one in named}.values():
+            for its in known.forms(service).services or [None]:
+                self._by_arns[its].append(service)
         self._types = {
             prefix: {resource.type.lower() for action in actions for resource in action.resources}
             for prefix, actions in self._actions.items()
@@ -91,7 +94,8 @@ class _Check:
             self._everything = True
             return True
         found = False
-        for prefix, service in self._services.items():
+        for service in [*self._by_arns[service_of(pattern)], *self._by_arns[None]]:
+            prefix = service.prefix
             types = self._known.forms(service).fitting(pattern) & self._types[prefix]
             self._found[prefix] |= types
             found = found or bool(types)
