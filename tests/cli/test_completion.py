@@ -56,6 +56,8 @@ def completed(program: Program, line: str, **environment: str) -> list[str]:
         ("iamledger resource transfer arn:aws:s3:::reports --to b", ["bob"]),
         ("iamledger resource register arn", []),
         ("iamledger policy vers", ["version"]),
+        ("iamledger service show iamled", ["iamledger"]),
+        ("iamledger service show S3-o", ["s3-object-lambda", "s3-outposts"]),
         ("iamledger pla", ["plan"]),
     ],
 )

@@ -73,7 +73,7 @@ class Repeats:
                 self._findings.add("redundant-value", node, f"{quote(pattern.text)} stands here twice", "remove it")
                 continue
             seen.add(pattern.parts)
-            for other in wide:
+            for other in wide if self._left > 0 else ():
                 if other.parts != pattern.parts and self._matches(other, pattern):
                     message = f"{quote(pattern.text)} is among {quote(other.text)}"
                     self._findings.add("redundant-value", node, message, "remove it")
@@ -94,7 +94,7 @@ class Repeats:
         return self._all_among(other.action, wide.actions) and self._all_among(other.resource, wide.resources)
 
     def _all_among(self, patterns: Iterable[Pattern], wide: _Patterns) -> bool:
-        return all(
+        return self._left > 0 and all(
             pattern.parts in wide.parts or any(self._matches(other, pattern) for other in wide.open)
             for pattern in patterns
         )
