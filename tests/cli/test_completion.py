@@ -57,7 +57,7 @@ def completed(program: Program, line: str, **environment: str) -> list[str]:
         ("iamledger resource register arn", []),
         ("iamledger policy vers", ["version"]),
         ("iamledger service show iamled", ["iamledger"]),
-        ("iamledger service show S3-o", ["s3-object-lambda", "s3-outposts"]),
+        ("iamledger service show s3-o", ["s3-object-lambda", "s3-outposts"]),
         ("iamledger pla", ["plan"]),
     ],
 )

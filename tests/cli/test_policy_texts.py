@@ -41,7 +41,7 @@ def test_standard_input(nowhere: Program) -> None:
     ran = nowhere.process("policy", "validate", "-", stdin=json.dumps(POLICY))
     assert (ran.status, ran.out) == (0, "No findings.\n")
     ran = nowhere.process("policy", "expand", "--document", "-", stdin=json.dumps(POLICY))
-    assert ran.out.splitlines()[1].split() == ["1", "Allow", "s3:GetObject", "Read"]
+    assert ran.out.splitlines()[1].split() == ["1", "-", "Allow", "s3:GetObject", "Read"]
 
 
 def test_all_services_are_listed(nowhere: Program) -> None:

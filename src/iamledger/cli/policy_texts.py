@@ -167,7 +167,8 @@ def _of_statements(catalogue: Catalogue, text: str, kind: Kind) -> list[Row]:
         raise MalformedPolicyDocument(str(error)) from None
     return [
         {
-            "Statement": statement.sid or number,
+            "Statement": number,
+            "Sid": statement.sid,
             "Effect": statement.effect,
             "Action": action,
             "AccessLevel": _level(catalogue, action),

@@ -73,11 +73,15 @@ def _is_exact(condition: Condition) -> bool:
 
 
 def _why_no_value(conditions: Sequence[Condition]) -> str | None:
-    """Whether each value that one condition takes is refused by another."""
+    """Whether each value that one condition takes is refused by another.
+
+    A number has many texts, so that only what compares numbers is asked; and so with all but StringEquals.
+    """
     for one in conditions:
         if one.operator.comparison not in _EQUALITIES or not one.values:
             continue
-        tests = [condition_test(other) for other in conditions if other is not one]
+        comparable = [other for other in conditions if one.operator.family in (Family.STRING, other.operator.family)]
+        tests = [condition_test(other) for other in comparable if other is not one]
         if tests and not any(all(test({one.key.lower(): value}) for test in tests) for value in one.values):
             return f"no value of {one.operator} fulfils the others"
     return None

@@ -52,13 +52,14 @@ def lint(
 
 
 def _check(statement: WrittenStatement, kind: Kind, known: Known, findings: Findings, *, old: bool) -> None:
-    check_nothing(statement, findings)
+    nothing = check_nothing(statement, findings)
     check_actions(statement, known, findings)
     check_resources(statement, known, findings)
     check_keys(statement, known, findings)
     check_conditions(statement, findings)
     check_contradictions(statement, findings)
-    check_breadth(statement, kind, findings)
+    if not nothing:
+        check_breadth(statement, kind, findings)
     if old:
         check_variables(statement, findings)
 

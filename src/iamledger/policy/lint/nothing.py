@@ -7,8 +7,8 @@ from iamledger.policy.lint.written import WrittenStatement
 from iamledger.policy.principals import EVERYBODY
 
 
-def check_nothing(written: WrittenStatement, findings: Findings) -> None:
-    """NotAction, NotResource and NotPrincipal that exclude everything."""
+def check_nothing(written: WrittenStatement, findings: Findings) -> bool:
+    """NotAction, NotResource and NotPrincipal that exclude everything. Whether there is one."""
     statement = written.statement
     everything = {
         "NotAction": any(pattern.text in ("*", "*:*") for pattern in statement.not_action),
@@ -21,3 +21,4 @@ def check_nothing(written: WrittenStatement, findings: Findings) -> None:
             findings.add(
                 "never-matches", written.key(element), message, "remove the statement, or name what is excluded"
             )
+    return any(everything.values())
