@@ -29,6 +29,7 @@ class GrantRows(NamedTuple):
     group_id and how. `managed`: policy_id, policy_name, arn, scope, version_id, document. `attached`: principal_id,
     policy_id and how. `inline`: principal_id, principal_type, policy_name, document and how. `boundaries`: user_id,
     policy_id and how. How it came is position, at, by, reason, ticket; boundaries have no reason and ticket.
+    `by` is JSON as a text: thousands of rows have the same, which need not be read again and again.
     """
 
     users: list[Row]
@@ -44,7 +45,8 @@ def grant_rows(view: View, user_id: str | None = None) -> GrantRows:
     """The rows of all users and groups, or of one user."""
     memberships = view.rows(
         """
-        SELECT m.user_id, m.group_id, m.added_position AS position, m.added_at AS at, m.added_by AS by, m.reason, m.ticket
+        SELECT m.user_id, m.group_id, m.added_position AS position, m.added_at AS at, m.added_by::text AS by,
+               m.reason, m.ticket
           FROM {memberships} m WHERE %(user)s::text IS NULL OR m.user_id = %(user)s
         """,
         user=user_id,
@@ -52,7 +54,7 @@ def grant_rows(view: View, user_id: str | None = None) -> GrantRows:
     principals = None if user_id is None else [user_id, *(m["group_id"] for m in memberships)]
     attached = view.rows(
         """
-        SELECT a.principal_id, a.policy_id, a.attached_position AS position, a.attached_at AS at, a.attached_by AS by,
+        SELECT a.principal_id, a.policy_id, a.attached_position AS position, a.attached_at AS at, a.attached_by::text AS by,
                a.reason, a.ticket
           FROM {attached_policies} a WHERE %(principals)s::text[] IS NULL OR a.principal_id = ANY(%(principals)s)
         """,
@@ -61,14 +63,14 @@ def grant_rows(view: View, user_id: str | None = None) -> GrantRows:
     inline = view.rows(
         """
         SELECT i.principal_id, i.principal_type, i.policy_name, i.document, i.put_position AS position, i.put_at AS at,
-               i.put_by AS by, i.reason, i.ticket
+               i.put_by::text AS by, i.reason, i.ticket
           FROM {inline_policies} i WHERE %(principals)s::text[] IS NULL OR i.principal_id = ANY(%(principals)s)
         """,
         principals=principals,
     )
     boundaries = view.rows(
         """
-        SELECT b.user_id, b.policy_id, b.put_position AS position, b.put_at AS at, b.put_by AS by
+        SELECT b.user_id, b.policy_id, b.put_position AS position, b.put_at AS at, b.put_by::text AS by
           FROM {permissions_boundaries} b WHERE %(user)s::text IS NULL OR b.user_id = %(user)s
         """,
         user=user_id,

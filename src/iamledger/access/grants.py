@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
 
 from iamledger.policy import Caller, Policy, PolicyDocument, PolicyError, PolicySet, parse
 from iamledger.principals import user_as_caller
@@ -178,13 +180,18 @@ def read_grants(view: View, user_id: str | None = None) -> Grants:
     for row in rows.boundaries:
         found.boundaries[row["user_id"]] = (
             _held(managed, row["policy_id"]),
-            How(row["position"], row["at"], row["by"]),
+            How(row["position"], row["at"], _actor(row["by"])),
         )
     return found
 
 
 def _how(row: Row) -> How:
-    return How(row["position"], row["at"], row["by"], row["reason"], row["ticket"])
+    return How(row["position"], row["at"], _actor(row["by"]), row["reason"], row["ticket"])
+
+
+@lru_cache(maxsize=1024)
+def _actor(text: str) -> dict[str, Any]:
+    return dict(orjson.loads(text))
 
 
 def _managed(row: Row) -> HeldPolicy:

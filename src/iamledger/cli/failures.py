@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from psycopg.errors import InsufficientPrivilege
 
+from iamledger.access.grants import UnreadablePolicy
 from iamledger.engine.declaration import InvalidProjection
 from iamledger.engine.errors import ProjectionError
 from iamledger.iam.refusals import Refusal
@@ -23,7 +24,8 @@ from iamledger.store import (
 from iamledger.store.connection import APPLICATION_ROLE
 from iamledger.store.embedded import EmbeddedServerError
 
-REFUSED, CONFLICT, UNREACHABLE = 1, 4, 5
+REFUSED, DENIED, CONFLICT, UNREACHABLE = 1, 3, 4, 5
+"""Errors have these exit statuses, except for DENIED: that is an answer, and says that what was asked for is not so."""
 
 
 def failure(error: Exception) -> tuple[str, int] | None:
@@ -39,6 +41,8 @@ def failure(error: Exception) -> tuple[str, int] | None:
             return f"Conflict: {error}", CONFLICT
         case Locked() | ConditionFailed():
             return f"Conflict: Somebody holds a lock on what this command needs ({error}). Repeat it.", CONFLICT
+        case UnreadablePolicy():
+            return f"UnreadablePolicy: {error}", REFUSED
         case SchemaOutdated():
             return (
                 f"SchemaOutdated: {error}. The database's schema is not the one of this version of iamledger."

@@ -285,15 +285,20 @@ class Reading(Session):
         columns = columns or (list(rows[0]) if rows else [])
         if self.output is Output.CSV:
             print_csv(rows, columns)
-            note(_as_of(view))
-            return
-        if isinstance(answer, Mapping):
+        elif isinstance(answer, Mapping):
             print_record(answer)
         elif rows:
             print_table(rows, columns)
         else:
             print(f"No {name}.")
-        say(_as_of(view), "faint")
+        self.tell_origin(view)
+
+    def tell_origin(self, view: View) -> None:
+        """Print below an answer which moment of which account it is of. In JSON the answer has it; see `origin`."""
+        if self.output is Output.CSV:
+            note(_as_of(view))
+        elif self.output is Output.TABLE:
+            say(_as_of(view), "faint")
 
 
 class Writing(Session):

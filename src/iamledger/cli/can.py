@@ -1,0 +1,173 @@
+"""Can: may somebody do this, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from iamledger.cli.asking import (
+    Action,
+    ContextOption,
+    PrincipalName,
+    Resource,
+    ResourceAccountOption,
+    ResourcePolicyOption,
+    question,
+)
+from iamledger.cli.groups import command
+from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
+from iamledger.cli.session import Reading, reading
+
+if TYPE_CHECKING:
+    from iamledger.access.answers import Answer
+
+app = command("Tell whether somebody may do something, and why; now or as of any moment.")
+
+MOST_NEAR_MISSES = 10
+"""So many are shown to people; programs get all."""
+
+
+@app.command(
+    epilog="Example: iamledger can alice s3:GetObject arn:aws:s3:::reports/q3.csv --context aws:SourceIp=10.0.0.7"
+)
+@reading()
+def can(
+    at: Reading,
+    principal: PrincipalName,
+    action: Action,
+    resource: Resource,
+    context: ContextOption = None,
+    resource_policy: ResourcePolicyOption = None,
+    resource_account: ResourceAccountOption = None,
+) -> None:
+    """Tell whether somebody may do something, and why; now or as of any moment.
+
+    Each statement that matched is told, with its policy, and who granted that to whom, at which position; for a denial also
+    what would have been needed. The request has the keys of its principal, aws:ResourceAccount, and aws:CurrentTime and
+    aws:EpochTime of the moment it is asked for; others are absent unless --context gives them. Exit status: 0 allowed,
+    3 denied.
+    """
+    from iamledger.access import answers
+    from iamledger.access.grants import READS
+    from iamledger.access.questions import named_principal
+    from iamledger.cli.failures import DENIED
+
+    asked = question(action, resource, context, resource_policy, resource_account)
+    with at.view(*READS) as view:
+        answer = answers.can(view, named_principal(view, principal), asked)
+        if at.output is Output.JSON:
+            print_json({**at.origin(view), "Answer": _told(answer)})
+        elif at.output is Output.CSV:
+            _print_rows(answer)
+        else:
+            _tell(answer)
+        at.tell_origin(view)
+    if not answer.allowed:
+        raise typer.Exit(DENIED)
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    """Everything, for programs."""
+    decision, request = answer.explanation.decision, answer.explanation.request
+    given = {key.lower(): value for key, value in request.context.items()}
+    return {
+        "Principal": answer.principal.arn,
+        "Action": request.action,
+        "Resource": request.resource,
+        "ResourceAccount": request.resource_account,
+        "Context": dict(sorted({**request.caller.facts, **given}.items())),
+        "Allowed": answer.allowed,
+        "Decision": decision.outcome.value,
+        "DecidedBy": decision.layer.value,
+        "Reasons": answer.reasons,
+        "PermissionsBoundary": answer.boundary,
+        "Statements": answer.matched(),
+        "Lacking": [layer.value for layer, _ in answer.explanation.lacking],
+        "WouldHaveAllowed": answer.near_misses(),
+        "MissingContextKeys": answer.missing_keys(),
+    }
+
+
+def _print_rows(answer: Answer) -> None:
+    from iamledger.access.statements import COLUMNS
+
+    request = answer.explanation.request
+    asked = {"Principal": answer.principal.arn, "Action": request.action, "Resource": request.resource}
+    decided = {**asked, "Decision": answer.explanation.decision.outcome.value}
+    columns = (*decided, *COLUMNS)
+    print_csv([{**decided, **row} for row in answer.matched()] or [decided], columns)
+
+
+def _tell(answer: Answer) -> None:
+    request = answer.explanation.request
+    allowed = "good" if answer.allowed else "bad"
+    say(f"{answer.words}: {cell(answer.principal.name)}, {cell(request.action)}, {cell(request.resource)}", allowed)
+    for reason in answer.reasons:
+        print(cell(reason))
+    matched = answer.matched()
+    if matched:
+        say("\nStatements that match", "heading")
+        print_table([_statement(row) for row in matched], ("Effect", "Policy", "Version", "Statement", "Line", "From"))
+    _tell_grants(answer, matched)
+    misses = answer.near_misses()
+    if misses:
+        say("\nWould have allowed it, but for", "heading")
+        shown = [{**_statement(row), "ButFor": "; ".join(row["ButFor"])} for row in misses[:MOST_NEAR_MISSES]]
+        print_table(shown, ("Policy", "Version", "Statement", "Line", "From", "ButFor"))
+        if len(misses) > MOST_NEAR_MISSES:
+            print(f"and {len(misses) - MOST_NEAR_MISSES} more")
+    missing = answer.missing_keys()
+    if missing:
+        print(f"\nNot given: {cell(', '.join(missing))}. Give them with --context KEY=VALUE.")
+
+
+def _statement(row: Row) -> Row:
+    sid = f" {row['Sid']}" if row["Sid"] else ""
+    return {
+        "Effect": row["Effect"],
+        "Policy": row["PolicyName"],
+        "Version": row["PolicyVersion"] or "-",
+        "Statement": f"{row['Statement']}{sid}",
+        "Line": row["Line"],
+        "From": _from(row),
+        "ButFor": "; ".join(row.get("ButFor", ())),
+    }
+
+
+def _from(row: Row) -> str:
+    if row["GroupName"]:
+        return f"group {row['GroupName']}"
+    if row["Layer"] == "identity-based policy":
+        return "own"
+    return str(row["Layer"])
+
+
+def _tell_grants(answer: Answer, matched: Sequence[Row]) -> None:
+    """Who granted those policies to whom, who put the user into the groups, and who set the boundary that had a say."""
+    from iamledger.policy import Layer
+
+    name, boundary = answer.principal.name, answer.boundary
+    lines: list[Row] = []
+    for row in matched:
+        if row["Layer"] == Layer.IDENTITY.value:
+            group = f"group {row['GroupName']}"
+            lines.append(_grant(row["PolicyName"], group if row["GroupName"] else name, row))
+            if row["GroupName"]:
+                added = {
+                    column: row[f"AddedToGroup{column}"] for column in ("Position", "Date", "By", "Reason", "Ticket")
+                }
+                lines.append({"Grant": f"{name} to {group}", **added})
+    layers = {answer.explanation.decision.layer.value, *(row["Layer"] for row in matched)}
+    if boundary and Layer.BOUNDARY.value in layers:
+        lines.append(_grant(f"boundary {boundary['PolicyName']}", name, boundary))
+    if lines:
+        say("\nGrants", "heading")
+        unique = {(line["Grant"], line["Position"]): line for line in lines}
+        print_table(list(unique.values()), ("Grant", "Position", "Date", "By", "Reason", "Ticket"))
+
+
+def _grant(what: str, whom: str, row: Row) -> Row:
+    granted = {column: row[f"Granted{column}"] for column in ("Position", "Date", "By")}
+    return {"Grant": f"{what} to {whom}", **granted, "Reason": row["Reason"], "Ticket": row["Ticket"]}

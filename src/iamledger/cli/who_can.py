@@ -1,0 +1,67 @@
+"""Who can: everybody who may do something."""
+
+from __future__ import annotations
+
+from iamledger.cli.asking import (
+    Action,
+    ContextOption,
+    Resource,
+    ResourceAccountOption,
+    ResourcePolicyOption,
+    question,
+)
+from iamledger.cli.groups import command
+from iamledger.cli.output import Output, Row
+from iamledger.cli.session import Reading, reading
+
+app = command("List everybody who may do something, and by which grants; now or as of any moment.")
+
+TABLE = ("UserName", "Access", "Policy", "Version", "Statement", "From", "Position", "If")
+"""The columns for people."""
+
+
+@app.command(epilog="Example: iamledger who-can s3:GetObject arn:aws:s3:::reports/q3.csv --as-of 2026-11-24")
+@reading()
+def who_can(
+    at: Reading,
+    action: Action,
+    resource: Resource,
+    context: ContextOption = None,
+    resource_policy: ResourcePolicyOption = None,
+    resource_account: ResourceAccountOption = None,
+) -> None:
+    """List everybody who may do something, and by which grants; now or as of any moment.
+
+    A row for each user and way. ALLOWED are those who are allowed with the context that was given; CONDITIONAL those whom
+    only conditions on keys that were not given stand in the way of: column If has the conditions. The account's root is
+    listed too.
+    """
+    from iamledger.access.compiled import access_of
+    from iamledger.access.grants import READS
+    from iamledger.access.statements import COLUMNS
+    from iamledger.access.who_can import who_can as found
+
+    asked = question(action, resource, context, resource_policy, resource_account)
+    with at.view(*READS) as view:
+        rows = [row for who in found(access_of(view), asked, view.time) for row in who.rows(view.account_id)]
+        if at.output is Output.TABLE:
+            at.tell("Principals", [_for_people(row) for row in rows], view, TABLE)
+        else:
+            at.tell("Principals", rows, view, ("UserName", "Arn", "Access", "If", "Conditions", *COLUMNS))
+
+
+def _for_people(row: Row) -> Row:
+    if "PolicyName" not in row:
+        return {**row, "If": "; ".join(row["If"]) or None}
+    sid = f" {row['Sid']}" if row["Sid"] else ""
+    group = f"group {row['GroupName']}" if row["GroupName"] else "own"
+    return {
+        "UserName": row["UserName"],
+        "Access": row["Access"],
+        "Policy": row["PolicyName"],
+        "Version": row["PolicyVersion"],
+        "Statement": f"{row['Statement']}{sid}",
+        "From": group if row["Layer"] == "identity-based policy" else row["Layer"],
+        "Position": row["GrantedPosition"],
+        "If": "; ".join(row["If"]) or None,
+    }
