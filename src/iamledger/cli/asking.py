@@ -12,7 +12,8 @@ from iamledger.cli.documents import document_text
 
 if TYPE_CHECKING:
     from iamledger.access.questions import Question
-    from iamledger.policy import Kind, Policy
+    from iamledger.access.simulation import Simulated
+    from iamledger.policy import Kind
 
 PrincipalName = Annotated[
     str,
@@ -81,16 +82,18 @@ def question(
     from iamledger.access.questions import Question, checked
     from iamledger.policy import Kind
 
-    policy = policy_from(resource_policy, Kind.RESOURCE) if resource_policy is not None else None
+    policy = simulated_from(resource_policy, Kind.RESOURCE).policy if resource_policy is not None else None
     return checked(Question(action, resource, context_of(context), resource_account, policy))
 
 
-def policy_from(file: Path, kind: Kind, label: str | None = None) -> Policy:
-    """The policy in a file. Raises MalformedPolicyDocument."""
+def simulated_from(file: Path, kind: Kind, label: str | None = None, type_: str = "none") -> Simulated:
+    """The policy in a file, with its text. Raises MalformedPolicyDocument."""
+    from iamledger.access.simulation import Simulated
     from iamledger.iam.refusals import MalformedPolicyDocument
     from iamledger.policy import Policy, PolicyError, parse
 
+    text = document_text(file)
     try:
-        return Policy(label or str(file), parse(document_text(file), kind))
+        return Simulated(Policy(label or str(file), parse(text, kind)), text, type_)
     except PolicyError as error:
         raise MalformedPolicyDocument(f"{file}: {error}") from None

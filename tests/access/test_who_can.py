@@ -1,0 +1,191 @@
+"""Who can: the same as asking each user in turn, also of random accounts, and whoever more context would allow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from access.made import ACCOUNT, NOW, grants
+from iamledger.access.compiled import Access
+from iamledger.access.grants import Grants, HeldPolicy, UnreadablePolicy
+from iamledger.access.questions import Question, known
+from iamledger.access.texts import about
+from iamledger.access.who_can import ALLOWED, CONDITIONAL, who_can
+from iamledger.policy import Kind, Policy, Reach, parse
+from policy import naive_evaluator, random_cases
+
+SEEDS = st.integers(0, 2**32)
+
+
+def question(random: Random) -> Question:
+    asked = random_cases.request(random)
+    context = {f"{key[:4].lower()}{key[4:]}": value for key, value in asked["context"].items()}
+    policy = None
+    if random.random() < 0.4:
+        kind = random.choice(["resource", "resource", "trust"])
+        document = json.dumps(random_cases.document(random, kind))
+        policy = Policy("of the resource", parse(document, Kind(kind)))
+    account = random.choice([ACCOUNT, ACCOUNT, random_cases.OTHER])
+    return Question(asked["action"], asked["resource"], context, account, policy)
+
+
+def allowed_one_by_one(access: Access, asked: Question) -> set[str]:
+    """Asks every user in turn."""
+    found = set()
+    for user_id in access.grants.users:
+        policies = access.policies_of(user_id)
+        if asked.resource_policy:
+            policies = policies.beside(asked.resource_policy)
+        if policies.decide(asked.request(access.grants.caller(user_id), ACCOUNT, NOW)):
+            found.add(user_id)
+    return found
+
+
+def found(access: Access, asked: Question, status: str = ALLOWED) -> set[str]:
+    return {who.user.id for who in who_can(access, asked, NOW) if who.user and who.access == status}
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_who_can_is_whoever_is_allowed_when_asked_in_turn(seed: int) -> None:
+    random = Random(seed)
+    access = Access(grants(random))
+    for _ in range(6):
+        asked = question(random)
+        assert found(access, asked) == allowed_one_by_one(access, asked)
+
+
+@given(SEEDS)
+@settings(max_examples=60, deadline=None)
+def test_who_can_is_whom_the_naive_evaluator_allows(seed: int) -> None:
+    random = Random(seed)
+    access = Access(grants(random))
+    for _ in range(4):
+        asked = replace(question(random), resource_policy=None)
+        assert found(access, asked) == {id_ for id_ in access.grants.users if _naive(access.grants, id_, asked)}
+
+
+def _naive(of: Grants, user_id: str, asked: Question) -> bool:
+    user = of.users[user_id]
+    policies: dict[str, Any] = {
+        "identity": [json.loads(held.policy.text or "") for held in of.holdings(user_id)],
+        **({"boundary": json.loads(of.boundaries[user_id][0].text or "")} if user_id in of.boundaries else {}),
+    }
+    case = {
+        "caller": {"arn": user.arn, "unique_id": user.id},
+        "action": asked.action,
+        "resource": asked.resource,
+        "resource_account": asked.resource_account,
+        "context": {**of.caller(user_id).facts, **known(NOW, asked.resource_account or ACCOUNT), **asked.context},
+        "policies": policies,
+    }
+    return naive_evaluator.decide(case)[0] == "allowed"
+
+
+@given(SEEDS)
+@settings(max_examples=150, deadline=None)
+def test_whom_more_context_would_allow_is_told(seed: int) -> None:
+    """And nobody is conditional for whom nothing was missing."""
+    random = Random(seed)
+    access = Access(grants(random))
+    for _ in range(4):
+        asked = question(random)
+        told = found(access, asked) | found(access, asked, CONDITIONAL)
+        given = {key.lower() for key, value in asked.context.items() if value != []}
+        for _ in range(6):
+            other = random_cases.context(random)
+            more = {key.lower(): value for key, value in other.items() if key.lower() not in given}
+            assert allowed_one_by_one(access, replace(asked, context={**more, **asked.context})) <= told
+        full = {f"aws:{name}": "x" for name in ("u", "b", "arn", "l", "m", "none", *random_cases.SCALARS)}
+        whole = replace(
+            asked, context={**full, **asked.context, **{k: "x" for k, v in asked.context.items() if v == []}}
+        )
+        assert found(access, whole, CONDITIONAL) == set()
+
+
+@given(SEEDS)
+@settings(max_examples=200, deadline=None)
+def test_a_text_that_is_passed_over_could_not_match(seed: int) -> None:
+    random = Random(seed)
+    text = json.dumps(random_cases.document(random), indent=random.choice([None, 2]))
+    asked = random_cases.request(random)
+    reach = Reach([Policy("it", parse(text))])
+    reached = reach.allows(asked["action"], asked["resource"]) or reach.denies(asked["action"], asked["resource"])
+    if reached:
+        assert about(asked["action"], asked["resource"])(text)
+
+
+def test_most_texts_are_passed_over() -> None:
+    could_be = about("s3:GetObject", "arn:aws:s3:::reports/q3.csv")
+
+    def text(action: Any, resource: Any) -> str:
+        return json.dumps({"Statement": {"Effect": "Allow", "Action": action, "Resource": resource}})
+
+    for action in ("*", "*:*", ["sqs:*", "*"]):
+        assert could_be(text(action, "*")), action
+    for action in ("S3:getobject", "s3:G*", "s3:?etObject"):
+        assert could_be(text(action, "*")), action
+        assert not could_be(text(action, "arn:aws:s3:::reports-old/*")), action
+    for resource in (
+        "arn:aws:s3:::reports/*",
+        "arn:aws:s3:::${aws:username}/*",
+        "arn:a*:s3:::*",
+        ["arn:aws:s3:::x", "*"],
+    ):
+        assert could_be(text("s3:GetObject", resource)), resource
+        assert not could_be(text(["s3:PutObject", "s3:GetObjectAcl", "sqs:*"], resource)), resource
+    assert could_be(text("s3:Get*", "arn:aws:sqs:::x").replace("arn", "\\u0061rn")), "escapes are not read"
+
+
+def test_conditions_that_stand_in_the_way_are_told() -> None:
+    made = grants(Random(1), users=0, groups=0, policies=0)
+    inner = {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "StringEquals": {"aws:PrincipalTag/team": "data"}}
+    allow = {
+        "Effect": "Allow",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::${aws:RequestTag/b, 'x'}/*",
+        "Condition": inner,
+    }
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"BoolIfExists": {"aws:MFA": "false"}}}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})
+    policy = HeldPolicy("p v1", "p", "Customer managed", text)
+    source = grants(Random(2), users=2)
+    for user, team in zip(source.users.values(), ("data", "ops"), strict=True):
+        made.users[user.id] = replace(user, tags={"team": team})
+        made.granted[user.id].append((policy, next(iter(source.granted.values()))[0][1]))
+    asked = Question("s3:GetObject", "arn:aws:s3:::b/k")
+    _, conditional = who_can(Access(made), asked, NOW)
+    assert (conditional.access, conditional.user and conditional.user.tags) == (CONDITIONAL, {"team": "data"})
+    (row,) = conditional.rows(ACCOUNT)
+    assert row["If"] == [
+        "IpAddress aws:SourceIp 203.0.113.0/24",
+        "a value of aws:RequestTag/b",
+        "not (BoolIfExists aws:MFA false)",
+    ]
+    given = {"aws:SourceIp": "203.0.113.9", "aws:RequestTag/b": "b", "aws:MFA": "true"}
+    assert len(found(Access(made), replace(asked, context=given))) == 1
+
+
+def test_the_root_is_told_and_denied_by_the_resource() -> None:
+    empty = Access(grants(Random(1), users=0))
+    (root,) = who_can(empty, Question("s3:GetObject", "arn:aws:s3:::b/k"), NOW)
+    assert root.rows(ACCOUNT) == [
+        {"UserName": "root", "Arn": f"arn:aws:iam::{ACCOUNT}:root", "Access": ALLOWED, "If": []}
+    ]
+    deny = '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}'
+    policy = Policy("deny", parse(deny, Kind.RESOURCE))
+    assert who_can(empty, Question("s3:GetObject", "arn:aws:s3:::b/k", resource_policy=policy), NOW) == []
+
+
+def test_a_policy_that_cannot_be_read_is_no_answer() -> None:
+    made = grants(Random(3))
+    lost = HeldPolicy("lost", "lost", "Managed", None)
+    made.granted[next(iter(made.users))].append((lost, next(iter(made.granted.values()))[0][1]))
+    with pytest.raises(UnreadablePolicy, match="lost has no version in force"):
+        who_can(Access(made), Question("s3:GetObject", "arn:aws:s3:::b/k"), NOW)
