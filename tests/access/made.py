@@ -35,16 +35,16 @@ def grants(random: Random, users: int = 6, groups: int = 3, policies: int = 6) -
         user = User(f"AIDA{n}", name.rpartition("/")[2], arn, {"u": random.choice(["a", "b"])}, NOW)
         found.users[user.id] = user
         grant(found, random, user.id, managed, how)
-        for group_id in random.sample(sorted(found.groups), random.choice([0, 1, 2])):
+        for group_id in random.sample(sorted(found.groups), min(random.choice([0, 1, 2]), groups)):
             found.groups_of[user.id].append((group_id, how()))
-        if random.random() < 0.3:
+        if managed and random.random() < 0.3:
             found.boundaries[user.id] = random.choice(managed), how()
     return found
 
 
 def grant(found: Grants, random: Random, owner: str, managed: list[HeldPolicy], how: Any) -> None:
     """Give a user or a group some policies."""
-    for policy in random.sample(managed, random.choice([0, 1, 2])):
+    for policy in random.sample(managed, min(random.choice([0, 1, 2]), len(managed))):
         found.granted[owner].append((policy, how()))
     if random.random() < 0.3:
         inline = held(f"inline policy own of {owner}", "own", random, owner)

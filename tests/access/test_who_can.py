@@ -52,7 +52,7 @@ def found(access: Access, asked: Question, status: str = ALLOWED) -> set[str]:
 
 
 @given(SEEDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_who_can_is_whoever_is_allowed_when_asked_in_turn(seed: int) -> None:
     random = Random(seed)
     access = Access(grants(random))
@@ -62,7 +62,7 @@ def test_who_can_is_whoever_is_allowed_when_asked_in_turn(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_who_can_is_whom_the_naive_evaluator_allows(seed: int) -> None:
     random = Random(seed)
     access = Access(grants(random))
@@ -89,7 +89,7 @@ def _naive(of: Grants, user_id: str, asked: Question) -> bool:
 
 
 @given(SEEDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_whom_more_context_would_allow_is_told(seed: int) -> None:
     """And nobody is conditional for whom nothing was missing."""
     random = Random(seed)
@@ -110,7 +110,7 @@ def test_whom_more_context_would_allow_is_told(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_text_that_is_passed_over_could_not_match(seed: int) -> None:
     random = Random(seed)
     text = json.dumps(random_cases.document(random), indent=random.choice([None, 2]))

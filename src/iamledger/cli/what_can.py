@@ -1,0 +1,82 @@
+"""What can: everything that somebody may do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iamledger.cli.completing import USER
+from iamledger.cli.groups import command
+from iamledger.cli.output import Output, Row
+from iamledger.cli.session import Reading, reading
+
+if TYPE_CHECKING:
+    from iamledger.access.spans import Span
+
+app = command("List everything that somebody may do, and what limits it; now or as of any moment.")
+
+TABLE = ("Actions", "Resource", "Conditions", "Policy", "Version", "Statement", "From", "Position", "Limits")
+"""The columns for people."""
+
+
+@app.command(epilog="Example: iamledger what-can alice --service s3 --as-of 2026-11-24")
+@reading()
+def what_can(
+    at: Reading,
+    principal: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRINCIPAL",
+            help="Name, unique id or ARN of a user; group/NAME; or root.",
+            autocompletion=USER,
+        ),
+    ],
+    service: Annotated[
+        str | None, typer.Option("--service", metavar="SERVICE", help="Only what has to do with this service: s3.")
+    ] = None,
+    action: Annotated[
+        str | None,
+        typer.Option("--action", metavar="ACTION", help="Only what has to do with this action; s3:Put* is possible."),
+    ] = None,
+) -> None:
+    """List everything that somebody may do, and what limits it; now or as of any moment.
+
+    A row for each Allow and each of its resources, with the grant that it comes from. Limits tells what takes away from it:
+    Denies, and the permissions boundary. Policies of resources are not looked at.
+    """
+    from iamledger.access.grants import READS
+    from iamledger.access.questions import named_principal
+    from iamledger.access.what_can import COLUMNS
+    from iamledger.access.what_can import what_can as found
+
+    asked = _asked(service, action)
+    with at.view(*READS) as view:
+        rows = found(view, named_principal(view, principal, groups=True), asked)
+        if at.output is Output.TABLE:
+            at.tell("Permissions", [_for_people(row) for row in rows], view, TABLE)
+        else:
+            at.tell("Permissions", rows, view, COLUMNS)
+
+
+def _asked(service: str | None, action: str | None) -> Span | None:
+    from iamledger.access.what_can import asked_actions
+
+    if service is not None and action is not None:
+        raise typer.BadParameter("an action names its service itself", param_hint="--service")
+    text = action if service is None else f"{service}:*"
+    return None if text is None else asked_actions(text)
+
+
+def _for_people(row: Row) -> Row:
+    sid = f" {row['Sid']}" if row["Sid"] else ""
+    return {
+        **row,
+        "Conditions": "; ".join(row["Conditions"]) or None,
+        "Limits": row["Limits"] + (f": {'; '.join(row['LimitedBy'])}" if row["LimitedBy"] else ""),
+        "Policy": row["PolicyName"],
+        "Version": row["PolicyVersion"],
+        "Statement": f"{row['Statement'] or '-'}{sid}",
+        "From": f"group {row['GroupName']}" if row["GroupName"] else "own",
+        "Position": row["GrantedPosition"],
+    }
