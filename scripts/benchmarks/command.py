@@ -22,6 +22,7 @@ GROUPS = (
     "review",
     "plan",
     "policy",
+    "access",
 )
 EXAMPLES = """\
 examples:

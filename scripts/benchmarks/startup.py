@@ -14,25 +14,31 @@ from benchmarks.appends import MASTER_KEY
 from benchmarks.measuring import interleaved, seconds
 from benchmarks.report import Bar, Result
 from benchmarks.run import Run
+from iamledger.accounts import account_ids
 from iamledger.iam.account import create_account
+from iamledger.iam.inline_policy import put_user_policy
 from iamledger.iam.user import create_user
 from iamledger.ledger import Circumstances, Ledger
 from iamledger.opening import open_database
 from iamledger.settings import Settings
 
 USERS = 20
+OWN_BUCKET = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject",'
+    '"Resource":"arn:aws:s3:::${aws:username}/*"}}'
+)
 
 
 def measure(run: Run) -> Iterator[Result]:
     """`--help`, which imports as little as it can; and a read on a server that runs."""
     program = Path(sys.executable).with_name("iamledger")
-    environment = _environment(run)
+    environment = small_account(run)
     run.tell(f"starting processes, beside an account of {USERS} users")
     contenders = {
-        "help": partial(_process, environment, program, "--help"),
-        "typer": partial(_process, environment, sys.executable, "-c", "import typer"),
-        "list": partial(_process, environment, program, "user", "list"),
-        "psycopg": partial(_process, environment, sys.executable, "-c", "import psycopg"),
+        "help": partial(process, environment, program, "--help"),
+        "typer": partial(process, environment, sys.executable, "-c", "import typer"),
+        "list": partial(process, environment, program, "user", "list"),
+        "psycopg": partial(process, environment, sys.executable, "-c", "import psycopg"),
     }
     interleaved(2, contenders)
     found = interleaved(run.rounds(25), contenders)
@@ -41,22 +47,27 @@ def measure(run: Run) -> Iterator[Result]:
     yield Result("startup", "`iamledger user list`", "ms", found["list"], found["psycopg"], "import psycopg", list_)
 
 
-def _environment(run: Run) -> dict[str, str]:
-    """Settings of a small account: on the embedded default, or on the server that was named."""
+def small_account(run: Run) -> dict[str, str]:
+    """Settings of a small account, made once: on the embedded default, or on the server that was named.
+
+    Each user may read a bucket of its own.
+    """
     url = None if run.server.home else run.server.database()
     settings = Settings(run.server.home or Path("/nowhere"), url, owner_url=None, account=None)
     database = open_database(settings)
     (account_id,) = filling.accounts(1)
     ledger = Ledger(database, account_id, Circumstances(filling.ACTOR), master_key=lambda: MASTER_KEY)
-    ledger.execute(create_account, account=account_id, account_name="acme", email="root@acme.example")
-    for n in range(USERS):
-        ledger.execute(create_user, name=f"user-{n}", path="/engineering/")
+    if account_id not in account_ids(database.connection):
+        ledger.execute(create_account, account=account_id, account_name="acme", email="root@acme.example")
+        for n in range(USERS):
+            ledger.execute(create_user, name=f"user-{n}", path="/engineering/")
+            ledger.execute(put_user_policy, user=f"user-{n}", policy_name="own", document=OWN_BUCKET)
     database.close()
     place = {"IAMLEDGER_HOME": str(settings.home)} if url is None else {"IAMLEDGER_DATABASE_URL": url}
     return {**os.environ, **place}
 
 
-def _process(environment: dict[str, str], *command: str | Path) -> float:
+def process(environment: dict[str, str], *command: str | Path) -> float:
     """How long one process takes, in ms. It must succeed."""
 
     def work() -> None:

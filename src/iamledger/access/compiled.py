@@ -58,3 +58,8 @@ def access_of(view: View, user_id: str | None = None) -> Access:
     if whole is not None:
         return whole
     return _kept.get((*moment, user_id), lambda: Access(read_grants(view, user_id)), lambda made: made.size)
+
+
+def forget() -> None:
+    """Keep nothing of what was compiled so far, to measure what it costs."""
+    _kept.clear()

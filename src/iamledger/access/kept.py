@@ -46,5 +46,11 @@ class Kept(Generic[Key, Value]):
                 self._size -= self._held.popitem(last=False)[1][1]
         return made
 
+    def clear(self) -> None:
+        """Keep none of them any longer."""
+        with self._lock:
+            self._held.clear()
+            self._size = 0
+
     def __len__(self) -> int:
         return len(self._held)

@@ -21,7 +21,7 @@ from iamledger.access.compiled import NOTHING, Access
 from iamledger.access.grants import Grants, Holding, User
 from iamledger.access.matching import Asked, asked_of, asked_of_resource
 from iamledger.access.questions import ROOT, Question, known
-from iamledger.access.statements import Row, condition_text, order, row_of
+from iamledger.access.statements import COLUMNS, Row, condition_text, order, row_of
 from iamledger.policy import Grant, Kind, Request, Source
 from iamledger.policy.combining import combine
 from iamledger.policy.substitution import Facts
@@ -62,7 +62,9 @@ class Who:
             }
             for way in self.ways
         ]
-        return [{**named, **row} for row in sorted(rows, key=order)] or [{**named, "If": list(self.hangs_on)}]
+        return [{**named, **row} for row in sorted(rows, key=order)] or [
+            {**named, **dict.fromkeys(COLUMNS), "Conditions": [], "If": list(self.hangs_on)}
+        ]
 
 
 def who_can(access: Access, question: Question, time: datetime) -> list[Who]:

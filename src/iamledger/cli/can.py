@@ -159,8 +159,8 @@ def _tell_grants(answer: Answer, matched: Sequence[Row]) -> None:
                     column: row[f"AddedToGroup{column}"] for column in ("Position", "Date", "By", "Reason", "Ticket")
                 }
                 lines.append({"Grant": f"{name} to {group}", **added})
-    layers = {answer.explanation.decision.layer.value, *(row["Layer"] for row in matched)}
-    if boundary and Layer.BOUNDARY.value in layers:
+    lacking = {layer.value for layer, _ in answer.explanation.lacking}
+    if boundary and Layer.BOUNDARY.value in {*lacking, *(row["Layer"] for row in matched)}:
         lines.append(_grant(f"boundary {boundary['PolicyName']}", name, boundary))
     if lines:
         say("\nGrants", "heading")

@@ -11,7 +11,7 @@ from iamledger.cli.asking import (
     question,
 )
 from iamledger.cli.groups import command
-from iamledger.cli.output import Output, Row
+from iamledger.cli.output import Output, Row, note
 from iamledger.cli.session import Reading, reading
 
 app = command("List everybody who may do something, and by which grants; now or as of any moment.")
@@ -38,6 +38,7 @@ def who_can(
     """
     from iamledger.access.compiled import access_of
     from iamledger.access.grants import READS
+    from iamledger.access.questions import account_in
     from iamledger.access.statements import COLUMNS
     from iamledger.access.who_can import who_can as found
 
@@ -48,20 +49,22 @@ def who_can(
             at.tell("Principals", [_for_people(row) for row in rows], view, TABLE)
         else:
             at.tell("Principals", rows, view, ("UserName", "Arn", "Access", "If", "Conditions", *COLUMNS))
+        owner = asked.resource_account or account_in(resource)
+        if owner not in (None, view.account_id) and resource_policy is None:
+            note(
+                f"The resource is of account {owner}, so its policy must allow it too. Give it: --resource-policy FILE"
+            )
 
 
 def _for_people(row: Row) -> Row:
-    if "PolicyName" not in row:
-        return {**row, "If": "; ".join(row["If"]) or None}
     sid = f" {row['Sid']}" if row["Sid"] else ""
-    group = f"group {row['GroupName']}" if row["GroupName"] else "own"
+    own = f"group {row['GroupName']}" if row["GroupName"] else "own"
     return {
-        "UserName": row["UserName"],
-        "Access": row["Access"],
+        **row,
         "Policy": row["PolicyName"],
         "Version": row["PolicyVersion"],
-        "Statement": f"{row['Statement']}{sid}",
-        "From": group if row["Layer"] == "identity-based policy" else row["Layer"],
+        "Statement": f"{row['Statement']}{sid}" if row["Statement"] else None,
+        "From": own if row["Layer"] == "identity-based policy" else row["Layer"],
         "Position": row["GrantedPosition"],
         "If": "; ".join(row["If"]) or None,
     }
