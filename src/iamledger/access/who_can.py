@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from iamledger.access.compiled import NOTHING, Access
-from iamledger.access.grants import Grants, Holding, User
+from iamledger.access.grants import Grants, HeldPolicy, Holding, How, User
 from iamledger.access.matching import Asked, asked_of, asked_of_resource
 from iamledger.access.questions import ROOT, Question, known
 from iamledger.access.statements import COLUMNS, Row, condition_text, order, row_of
@@ -87,35 +87,47 @@ class _Search:
     """The statements about one question, and what they say of users."""
 
     def __init__(self, grants: Grants, question: Question, time: datetime) -> None:
-        self.grants, self.question, self.time = grants, question, time
+        self.grants = grants
         given = {key.lower() for key, value in question.context.items() if value not in ([], ())}
         given |= {key.lower() for key in known(time, grants.account_id)}
         policies = {policy.label: policy for held in grants.granted.values() for policy, _ in held}
         policies |= {policy.label: policy for policy, _ in grants.boundaries.values()}
         about = question.action, question.resource, given
-        self.own = asked_of(policies.values(), *about)
+        self.statements = asked_of(policies.values(), *about)
         policy = question.resource_policy
         self.of_resource = asked_of_resource(policy, *about) if policy else []
         self.trust = policy is not None and policy.document.kind is Kind.TRUST
+        self.held = {id_: held for id_, granted in grants.granted.items() if (held := list(self._held(granted)))}
+        """What users and groups have of the statements, by id."""
+        self.request = question.request(root_as_caller(grants.account_id), grants.account_id, time)
+
+    def _held(self, granted: Iterable[tuple[HeldPolicy, How]]) -> Iterator[tuple[Asked, HeldPolicy, How]]:
+        for policy, how in granted:
+            for asked in self.statements.get(policy.label, ()):
+                yield asked, policy, how
 
     def candidates(self) -> Iterable[str]:
         """The ids of all users who could be allowed."""
         if any(asked.source.effect == "Allow" for asked in self.of_resource):
             return self.grants.users
         found: dict[str, None] = {}
-        for label, statements in self.own.items():
-            if any(asked.source.effect == "Allow" for asked in statements):
-                for id_ in self.grants.holders.get(label, ()):
-                    found.update(dict.fromkeys([id_] if id_ in self.grants.users else self.grants.members.get(id_, ())))
+        for id_, held in self.held.items():
+            if any(asked.source.effect == "Allow" for asked, _, _ in held):
+                found.update(dict.fromkeys([id_] if id_ in self.grants.users else self.grants.members.get(id_, ())))
         return found
 
     def of(self, user: User) -> Who | None:
         """What a user may do, or None."""
-        grants, own = self.grants, self.own
+        grants = self.grants
+        own = [(asked, Holding(policy, how)) for asked, policy, how in self.held.get(user.id, ())]
+        for group_id, joined in grants.groups_of.get(user.id, ()):
+            group = grants.groups.get(group_id)
+            own += [(asked, Holding(policy, how, group, joined)) for asked, policy, how in self.held.get(group_id, ())]
+        bound = grants.boundaries.get(user.id)
         said = _Said(
-            self.question.request(grants.caller(user.id), grants.account_id, self.time),
-            [(asked, held) for held in grants.holdings(user.id) for asked in own.get(held.policy.label, ())],
-            own.get(grants.boundaries[user.id][0].label, []) if user.id in grants.boundaries else None,
+            self.request._replace(caller=grants.caller(user.id)),
+            own,
+            self.statements.get(bound[0].label, []) if bound else None,
             self.of_resource,
             self.trust,
         )
