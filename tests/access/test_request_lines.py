@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from iamledger.access import request_lines
 from iamledger.access.json_members import NotJson, elements, members, value
@@ -101,8 +103,11 @@ MALFORMED = {
     '{"context": ' + "[" * 100_000: "nested too deeply",
     request(principal="alice"): "is not an ARN",
     request(principal=None): "the member principal is missing",
-    request(principal={"arn": "arn:aws:iam::1:user/a", "name": "a"}): "principal has arn",
-    request(principal={"anonymous": False}): "principal is the ARN",
+    request(principal={"arn": "arn:aws:iam::1:user/a", "name": "a"}): "principal is an ARN, or an object",
+    request(principal={"anonymous": False}): "principal is an ARN, or an object",
+    request(principal={"arn": "arn:aws:iam::1:user/a", "issuer": True}): "principal is an ARN, or an object",
+    request(principal=5): "principal is an ARN, or an object",
+    request(context={"a:b": 5}).replace("5", "1e" + "9" * 30): "too large or too small",
     request(action=["s3:GetObject"]): "action and resource are strings",
     request(resource_account=5): "resource_account is a string",
     request(context=[]): "context is an object",
@@ -187,3 +192,35 @@ def test_the_reader_agrees_with_that_of_the_standard_library() -> None:
     with pytest.raises(NotJson):
         value("Infinity")
     assert issubclass(MalformedRequest, ValueError)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_nothing_but_what_is_told_goes_wrong(data: st.DataObject) -> None:
+    """Lines with pieces cut out, repeated and replaced are decided or refused."""
+    line = json.dumps(line_of(data.draw(st.sampled_from(VECTORS))))
+    pieces = [
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "true",
+        "-1.5e400",
+        "\\",
+        "\\ud800",
+        "\x00",
+        "\u20ac",
+        '"arn"',
+        '"*"',
+    ]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at, length = data.draw(st.integers(0, len(line))), data.draw(st.integers(0, 8))
+        line = line[:at] + data.draw(st.sampled_from(["", *pieces])) + line[at + length :]
+    for explain in (False, True):
+        (told,) = decide(line.replace("\n", " "), explain=explain)
+        assert told.get("decision") in ("allowed", "explicitDeny", "implicitDeny") or told["line"] == 1
+        json.dumps(told)

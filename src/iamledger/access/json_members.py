@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn
 
@@ -102,5 +102,12 @@ def _no_number(text: str) -> NoReturn:
     raise NotJson(f"{text} is no JSON")
 
 
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise NotJson("a number is too large or too small to be read") from None
+
+
 _LOOSE = JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_number)
-_STRICT = JSONDecoder(parse_int=Decimal, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
+_STRICT = JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_no_number, object_pairs_hook=_once)

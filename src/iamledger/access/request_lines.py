@@ -31,7 +31,7 @@ from iamledger.policy import (
 
 LONGEST = 1 << 24
 """Bytes of a line."""
-KEPT_CHARACTERS = 1 << 22
+KEPT_CHARACTERS = 1 << 20
 """Compiled policies are kept, those used last, while their texts have so many characters in all."""
 
 Answer = dict[str, Any]
@@ -52,6 +52,7 @@ _KINDS = {
     "resource_control_policies": Kind.RESOURCE_CONTROL,
 }
 """The members with policies. Those in the singular have one, those of service and resource control lists of levels."""
+_OF_ARN = {"issuer", "unique_id", "canonical_user"}
 _OTHERS = ("principal", "action", "resource", "resource_account", "context")
 
 
@@ -146,14 +147,14 @@ def _request(values: Mapping[str, Any]) -> Request:
 
 
 def _caller(given: Any) -> Caller:
-    named = {"arn": given} if isinstance(given, str) else given
-    if not isinstance(named, dict) or not all(value is True or isinstance(value, str) for value in named.values()):
-        raise MalformedRequest("principal is the ARN of a user, role, session or root, or an object")
+    named: Any = {"arn": given} if isinstance(given, str) else given
     match named:
-        case {"arn": str(arn), **more} if set(more) <= {"issuer", "unique_id", "canonical_user"}:
+        case {"arn": str(arn), **more} if more.keys() <= _OF_ARN and all(
+            isinstance(name, str) for name in more.values()
+        ):
             if not arn.startswith("arn:") or arn.count(":") < 5:
                 raise MalformedRequest(f"the principal {arn!a} is not an ARN")
-            return Caller.of(arn, **more)
+            return Caller.of(arn, **{name: named[name] for name in _OF_ARN & more.keys()})
         case {"service": str(name), **more} if not more:
             return Caller.service(name)
         case {"federated": str(provider), **more} if not more:
@@ -161,7 +162,8 @@ def _caller(given: Any) -> Caller:
         case {"anonymous": True, **more} if not more:
             return ANONYMOUS
     raise MalformedRequest(
-        "principal has arn (with issuer, unique_id, canonical_user if wanted), or service, federated or anonymous"
+        "principal is an ARN, or an object with arn (and issuer, unique_id, canonical_user if wanted), service, federated or"
+        " anonymous: true"
     )
 
 
