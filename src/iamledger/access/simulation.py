@@ -124,7 +124,7 @@ class Inputs(NamedTuple):
 def simulate_custom(inputs: Inputs, questions: Iterable[Question]) -> list[Result]:
     """The results of questions by a caller that has these policies, and no keys but those that the questions have.
 
-    Raises ValidationError if the caller is no ARN, InvalidInput if it is not told and a policy of the resource names some.
+    Raises ValidationError if the caller is no user, InvalidInput if it is not told and a policy of the resource names some.
     """
     if inputs.resource is not None and inputs.caller is None:
         raise InvalidInput("A policy of the resource is about callers. Say who asks: --caller ARN.")
@@ -168,8 +168,11 @@ _NOBODY = Caller(None, "000000000000", ANONYMOUS.names)
 
 
 def _caller(arn: str, facts: Mapping[str, Any]) -> Caller:
-    if not arn.startswith("arn:") or arn.count(":") < 5:
-        raise ValidationError(f"{arn!a} is not an ARN. Write one such as arn:aws:iam::123456789012:user/alice.")
+    """A user, as IAM takes no other caller here: a root's ARN would be allowed all."""
+    if not re.fullmatch(r"arn:[a-z-]+:iam::[0-9]{12}:user/.+", arn, re.ASCII):
+        raise ValidationError(
+            f"{arn!a} is not the ARN of a user. Write one such as arn:aws:iam::123456789012:user/alice."
+        )
     return Caller.of(arn, context=facts)
 
 
