@@ -265,7 +265,7 @@ def used() -> dict[tuple[str, ...], set[str]]:
     return found
 
 
-EVERYWHERE = {"help", "caller"}
+EVERYWHERE = {"help", "as_user"}
 """Options that test_permits.py and the program itself give to each command."""
 
 

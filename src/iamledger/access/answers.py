@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iamledger.access.compiled import NOTHING, Access, access_of
-from iamledger.access.grants import Grants
+from iamledger.access.grants import Grants, How
 from iamledger.access.questions import Named, Question
 from iamledger.access.statements import (
     GRANT,
@@ -42,6 +42,8 @@ class Answer:
     principal: Named
     explanation: Explanation
     grants: Grants
+    put: How | None = None
+    """Who put the policy of the resource."""
 
     @property
     def allowed(self) -> bool:
@@ -119,13 +121,16 @@ class Answer:
         return f"No {layer.value} allows it."
 
     def _rows(self, source: Source) -> Iterator[Row]:
-        return rows_of(source, self.grants, self.principal.user_id)
+        for row in rows_of(source, self.grants, self.principal.user_id):
+            if source.layer is Layer.RESOURCE:
+                row |= dict(zip(GRANT, how(self.put), strict=True))
+            yield row
 
 
 def can(view: View, principal: Named, question: Question) -> Answer:
     """The answer as of the view, which must have the projections `grants.READS`. Raises UnreadablePolicy."""
     access, policies, request = _asked(view, principal, question)
-    return Answer(principal, policies.explain(request), access.grants)
+    return Answer(principal, policies.explain(request), access.grants, question.put)
 
 
 def decide(view: View, principal: Named, question: Question) -> Decision:

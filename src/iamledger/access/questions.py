@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from iamledger.access.grants import How
 from iamledger.iam import constraints
 from iamledger.iam.refusals import NoSuchEntity, ValidationError
 from iamledger.policy import Caller, Policy, Request
@@ -34,7 +35,8 @@ ROOT = "root"
 class Question:
     """May somebody do an action to a resource?
 
-    `resource_policy` is the policy of the resource, if it has one; `resource_account` has the resource.
+    `resource_policy` is the policy of the resource, if it has one, and `put` tells who put it; `resource_account` has the
+    resource.
     """
 
     action: str
@@ -42,6 +44,7 @@ class Question:
     context: Context = field(default_factory=dict)
     resource_account: str | None = None
     resource_policy: Policy | None = None
+    put: How | None = None
 
     def request(self, caller: Caller, account_id: str, time: datetime) -> Request:
         """The request by which a caller of an account would ask, at a time."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from iamledger.access.grants import How, UnreadablePolicy
+from iamledger.iam.resource import RESOURCE, ResourceRegistered
 from iamledger.iam.resource_arn import governing_arns
 from iamledger.policy import Kind, Policy, PolicyError, parse
+from iamledger.store import Connection, accounts_with
 from iamledger_projections.resource_policies import policies_of
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ def resource_of(view: View, arn: str) -> Registered | None:
         how = How(row["position"], row["at"], row["by"], row["reason"], row["ticket"])
         return Registered(view.account_id, found[0]["arn"], _policy(row), row["resource_arn"], how)
     return Registered(view.account_id, found[0]["arn"])
+
+
+def possible_owners(connection: Connection, arn: str) -> list[str]:
+    """The accounts in which the resource that an ARN is, or what it lies in, was ever registered."""
+    tags = [RESOURCE.of(one) for one in governing_arns(arn)]
+    return accounts_with(connection, tags, ResourceRegistered.__name__) if tags else []
 
 
 def _policy(row: Row) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,10 +10,12 @@ import typer
 
 from iamledger.cli.completing import USER
 from iamledger.cli.documents import document_text
+from iamledger.cli.output import instant
 
 if TYPE_CHECKING:
     from iamledger.access.questions import Question
     from iamledger.access.simulation import Simulated
+    from iamledger.cli.session import Reading
     from iamledger.policy import Kind
 
 PrincipalName = Annotated[
@@ -51,7 +54,7 @@ ResourceAccountOption = Annotated[
         "--resource-account",
         metavar="NUMBER",
         help="The account that has the resource.",
-        show_default="the one in its ARN, else the principal's",
+        show_default="the one in its ARN, or that has registered it, else the principal's",
     ),
 ]
 
@@ -84,6 +87,55 @@ def question(
 
     policy = simulated_from(resource_policy, Kind.RESOURCE).policy if resource_policy is not None else None
     return checked(Question(action, resource, context_of(context), resource_account, policy))
+
+
+def governed(at: Reading, asked: Question) -> Question:
+    """The question, with the account that has the resource, and the policy that governs it there, as of the same moment.
+
+    That is the account that was named, else that of the ARN, else the principal's if it has registered the resource, else
+    the one other that has. The local operator alone is told of others. Raises InvalidInput if several have it.
+    """
+    from iamledger.access.questions import account_in
+    from iamledger.access.resources import possible_owners
+    from iamledger.iam.refusals import InvalidInput
+
+    if asked.resource_policy is not None:
+        return asked
+    owner = asked.resource_account or account_in(asked.resource)
+    found = _governed_in(at, asked, owner or at.account_id)
+    if found is not None or owner is not None or not at.as_operator:
+        return found or asked
+    others = possible_owners(at.database.connection, asked.resource)
+    elsewhere = [one for account in others if (one := _governed_in(at, asked, account)) is not None]
+    if len(elsewhere) > 1:
+        owners = ", ".join(str(one.resource_account) for one in elsewhere)
+        raise InvalidInput(f"Several accounts have registered {asked.resource}: {owners}. Give --resource-account.")
+    return elsewhere[0] if elsewhere else asked
+
+
+def _governed_in(at: Reading, asked: Question, account_id: str) -> Question | None:
+    """The question, if that account has registered the resource. A user is told nothing of other accounts."""
+    from iamledger.access.resources import READS, resource_of
+    from iamledger.accounts import account_ids
+    from iamledger.iam.refusals import InvalidInput
+
+    as_of = None
+    if account_id != at.account_id:
+        if not at.as_operator or account_id not in account_ids(at.database.connection):
+            return None
+        if at.as_of is not None:
+            with at.view("resources") as own:
+                as_of = instant(own.time)
+    try:
+        with at.view(*READS, account_id=account_id, as_of=as_of) as view:
+            found = resource_of(view, asked.resource)
+    except InvalidInput:
+        if account_id == at.account_id:
+            raise
+        return None  # that account began later
+    if found is None:
+        return None
+    return replace(asked, resource_account=account_id, resource_policy=found.policy, put=found.granted)
 
 
 def simulated_from(file: Path, kind: Kind, label: str | None = None, type_: str = "none") -> Simulated:

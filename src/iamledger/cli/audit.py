@@ -154,7 +154,7 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
 
 
 @app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
-@plain(permit("ledger", None, "iamledger:ReplayLedger"))
+@plain(permit("account", None, "iamledger:ReplayLedger"))
 def replay(
     session: Session,
     until: Annotated[

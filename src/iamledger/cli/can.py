@@ -14,10 +14,12 @@ from iamledger.cli.asking import (
     Resource,
     ResourceAccountOption,
     ResourcePolicyOption,
+    governed,
     question,
 )
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ MOST_NEAR_MISSES = 10
 @app.command(
     epilog="Example: iamledger can alice s3:GetObject arn:aws:s3:::reports/q3.csv --context aws:SourceIp=10.0.0.7"
 )
-@reading()
+@reading(permit("principal", "principal", "SimulatePrincipalPolicy"))
 def can(
     at: Reading,
     principal: PrincipalName,
@@ -54,7 +56,7 @@ def can(
     from iamledger.access.questions import named_principal
     from iamledger.cli.failures import DENIED
 
-    asked = question(action, resource, context, resource_policy, resource_account)
+    asked = governed(at, question(action, resource, context, resource_policy, resource_account))
     with at.view(*READS) as view:
         answer = answers.can(view, named_principal(view, principal), asked)
         if at.output is Output.JSON:
@@ -151,6 +153,9 @@ def _tell_grants(answer: Answer, matched: Sequence[Row]) -> None:
     name, boundary = answer.principal.name, answer.boundary
     lines: list[Row] = []
     for row in matched:
+        if row["Layer"] == Layer.RESOURCE.value and row["GrantedPosition"] is not None:
+            owner = answer.explanation.request.resource_account
+            lines.append({**_grant("", "", row), "Grant": f"{row['PolicyName']} (account {owner})"})
         if row["Layer"] == Layer.IDENTITY.value:
             group = f"group {row['GroupName']}"
             lines.append(_grant(row["PolicyName"], group if row["GroupName"] else name, row))

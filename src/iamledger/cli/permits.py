@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Actions on what one of the command's arguments names: a user, group, policy, key, or the ARN of a resource.
+    """Actions on what one of the command's arguments names: a user, group, policy, key, principal, or a resource by ARN.
 
     Without an argument, or if it is left out, they are on all of that kind. With `optional`, they are not needed then.
     """
@@ -35,8 +35,9 @@ OPERATOR = Permit((), "operator")
 """The command is for the local operator alone."""
 LOCAL = Permit((), "local")
 """The command looks at no ledger, so there is nothing to permit."""
-AUDIT = permit("ledger", None, "iamledger:ReadAuditLog")
-REPORT = permit("ledger", None, "iamledger:GetReport")
+AUDIT = permit("account", None, "iamledger:ReadAuditLog")
+REPORT = permit("account", None, "iamledger:GetAccessReport")
+QUESTION = permit("account", None, "iamledger:GetAuthorization")
 
 
 C = TypeVar("C", bound=Callable[..., None])
@@ -80,12 +81,16 @@ def _demand(action: str, kind: str, account_id: str, value: str | None) -> Deman
     from iamledger.iam.managed_policy import ManagedPolicy
     from iamledger.iam.user import User
 
-    if kind == "any" or (kind == "resource" and value is None):
+    if kind == "any":
         return Demand(action, "*")
-    if kind == "ledger":
-        return Demand(action, f"arn:aws:iamledger::{account_id}:ledger")
-    if kind == "resource":
+    if kind == "account":
+        return Demand(action, f"arn:aws:iamledger::{account_id}:account")
+    if kind == "principal" and value == "root":
+        return Demand(action, f"arn:aws:iam::{account_id}:root")
+    if kind == "resource" or (kind == "principal" and str(value).startswith("arn:")):
         return Demand(action, str(value))
+    if kind == "principal":
+        kind, value = ("group", value[6:]) if value and value.startswith("group/") else ("user", value)
     if value is None or value.startswith("/"):  # all, or those of a path
         return Demand(action, f"arn:aws:iam::{account_id}:{'user' if kind == 'key' else kind}{value or '/'}")
     if kind == "policy" and not value.startswith("arn:"):

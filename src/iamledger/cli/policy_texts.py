@@ -12,6 +12,7 @@ import typer
 
 from iamledger.cli.documents import Document, document_text
 from iamledger.cli.output import Output, Row, cell, note, print_csv, print_json, print_table, say, styled
+from iamledger.cli.permits import LOCAL
 from iamledger.cli.session import Session, plain
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ TypeOption = Annotated[
 
 
 @texts.command(epilog="Example: iamledger policy validate deployers.json --strict")
-@plain(without=("account",))
+@plain(LOCAL, without=("account",))
 def validate(
     session: Session,
     document: Document,
@@ -77,7 +78,7 @@ def validate(
 
 
 @texts.command(epilog="Example: iamledger policy expand 's3:Get*Acl' 'iam:*MFA*'")
-@plain(without=("account",))
+@plain(LOCAL, without=("account",))
 def expand(
     session: Session,
     patterns: Annotated[

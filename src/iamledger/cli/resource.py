@@ -11,6 +11,7 @@ from iamledger.cli.completing import RESOURCE, USER
 from iamledger.cli.documents import Document, document_text
 from iamledger.cli.groups import commands
 from iamledger.cli.output import note
+from iamledger.cli.permits import OPERATOR, permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def register(
 
 
 @app.command(epilog="Example: iamledger resource show arn:aws:s3:::reports --diff 2026-10-01 2026-11-24")
-@reading(diff=True)
+@reading(permit("resource", "arn", "iamledger:GetResource"), diff=True)
 def show(at: Reading, arn: Arn) -> None:
     """Show a resource: creator, who is responsible, its policy, and with whom that shares it."""
     from iamledger.iam.resource_arn import read_resource_arn
@@ -62,7 +63,7 @@ def show(at: Reading, arn: Arn) -> None:
 
 
 @app.command("list", epilog="Example: iamledger resource list --creator alice --as-of 2026-11-24")
-@reading()
+@reading(permit("account", None, "iamledger:ListResources"))
 def list_(
     at: Reading,
     creator: Annotated[
@@ -92,7 +93,7 @@ def list_(
 
 
 @app.command(epilog="Example: iamledger resource shared-with-me --account beta")
-@reading()
+@reading(OPERATOR)
 def shared_with_me(at: Reading) -> None:
     """List what the other accounts in this database share with this one, by name; with --as-of TIME, what they did then.
 

@@ -9,6 +9,7 @@ import typer
 from iamledger.cli.completing import SERVICE
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, print_csv, print_json, print_record, print_table
+from iamledger.cli.permits import LOCAL
 from iamledger.cli.session import Session, plain
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ app = commands("Services that policies are about: AWS's, iamledger's own, and th
 
 
 @app.command("list", epilog="Example: iamledger service list --own")
-@plain(without=("account",))
+@plain(LOCAL, without=("account",))
 def list_(
     session: Session,
     own: Annotated[bool, typer.Option("--own", help="Only those that are not AWS's.")] = False,
@@ -40,7 +41,7 @@ def list_(
 
 
 @app.command(epilog="Example: iamledger service show s3 --resources")
-@plain(without=("account",))
+@plain(LOCAL, without=("account",))
 def show(
     session: Session,
     name: Annotated[

@@ -93,10 +93,10 @@ class Session:
     purpose: Mapping[str, str | None] = {}
     """Reason, ticket and request id, if there are any."""
 
-    def __init__(self, account: str | None, output: Output, caller: str | None = None) -> None:
+    def __init__(self, account: str | None, output: Output, as_user: str | None = None) -> None:
         self.output = output
         self._account = account
-        self._caller = caller
+        self._caller = as_user
 
     @cached_property
     def settings(self) -> Settings:
@@ -194,9 +194,9 @@ class Reading(Session):
         as_of: str | None = None,
         stale: bool = False,
         diff: tuple[str, str] | None = None,
-        caller: str | None = None,
+        as_user: str | None = None,
     ) -> None:
-        super().__init__(account, output, caller)
+        super().__init__(account, output, as_user)
         self.as_of = as_of
         self.stale = stale
         self.diff = diff
@@ -204,15 +204,19 @@ class Reading(Session):
             raise typer.BadParameter("it names two moments itself; leave --as-of out", param_hint="--diff")
 
     @contextmanager
-    def view(self, *projections: str, account_id: str | None = None) -> Iterator[View]:
-        """These projections of the account, at the moment that was asked for; what others do does not matter."""
+    def view(self, *projections: str, account_id: str | None = None, as_of: str | None = None) -> Iterator[View]:
+        """These projections of the account, at the moment that was asked for; what others do does not matter.
+
+        Positions are an account's own, so for another one `as_of` is a time.
+        """
         from iamledger.engine.view import open_view
         from iamledger.moments import moment
         from iamledger.read_models import all_projections
 
         account_id = account_id or self.account_id
         connection = self.database.connection
-        at = moment(connection, account_id, self.as_of) if self.as_of is not None else None
+        asked = as_of or self.as_of
+        at = moment(connection, account_id, asked) if asked is not None else None
         with open_view(
             connection,
             account_id,
@@ -313,9 +317,9 @@ class Writing(Session):
         request_id: str | None,
         dry_run: bool,
         if_not_exists: bool = False,
-        caller: str | None = None,
+        as_user: str | None = None,
     ) -> None:
-        super().__init__(account, output, caller)
+        super().__init__(account, output, as_user)
         self.dry_run = dry_run
         self.if_not_exists = if_not_exists
         self.request_id = request_id
@@ -411,7 +415,7 @@ Decorator: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 
 _COMMON: dict[str, tuple[Any, Any]] = {
     "account": (AccountOption, None),
-    "caller": (AsOption, None),
+    "as_user": (AsOption, None),
     "output": (OutputOption, Output.TABLE),
 }
 
@@ -421,7 +425,7 @@ def _with_session(
 ) -> Decorator:
     if not permits and kind is not Writing:
         raise TypeError("a command that reads says what its caller must be permitted")
-    left_out = {*without, *({"caller"} if LOCAL in permits else ())}
+    left_out = {*without, *({"as_user"} if LOCAL in permits else ())}
     asked = {name: option for name, option in options.items() if name not in left_out}
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from iamledger.cli.asking import (
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row, print_csv, print_json, print_table
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ RequestsOption = Annotated[
     epilog="Example: iamledger simulate --principal alice --action s3:GetObject --action s3:PutObject"
     " --resource arn:aws:s3:::reports/q3.csv"
 )
-@reading()
+@reading(permit("principal", "principal", "SimulatePrincipalPolicy", optional=True))
 def simulate(
     at: Reading,
     principal: Annotated[

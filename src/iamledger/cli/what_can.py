@@ -9,6 +9,7 @@ import typer
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row
+from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TABLE = ("Actions", "Resource", "Conditions", "Policy", "Version", "Statement", 
 
 
 @app.command(epilog="Example: iamledger what-can alice --service s3 --as-of 2026-11-24")
-@reading()
+@reading(permit("principal", "principal", "SimulatePrincipalPolicy"))
 def what_can(
     at: Reading,
     principal: Annotated[

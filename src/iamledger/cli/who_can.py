@@ -8,10 +8,12 @@ from iamledger.cli.asking import (
     Resource,
     ResourceAccountOption,
     ResourcePolicyOption,
+    governed,
     question,
 )
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row, note
+from iamledger.cli.permits import QUESTION
 from iamledger.cli.session import Reading, reading
 
 app = command("List everybody who may do something, and by which grants; now or as of any moment.")
@@ -21,7 +23,7 @@ TABLE = ("UserName", "Access", "Policy", "Version", "Statement", "From", "Positi
 
 
 @app.command(epilog="Example: iamledger who-can s3:GetObject arn:aws:s3:::reports/q3.csv --as-of 2026-11-24")
-@reading()
+@reading(QUESTION)
 def who_can(
     at: Reading,
     action: Action,
@@ -42,7 +44,7 @@ def who_can(
     from iamledger.access.statements import COLUMNS
     from iamledger.access.who_can import who_can as found
 
-    asked = question(action, resource, context, resource_policy, resource_account)
+    asked = governed(at, question(action, resource, context, resource_policy, resource_account))
     with at.view(*READS) as view:
         rows = [row for who in found(access_of(view), asked, view.time) for row in who.rows(view.account_id)]
         if at.output is Output.TABLE:
@@ -50,7 +52,7 @@ def who_can(
         else:
             at.tell("Principals", rows, view, ("UserName", "Arn", "Access", "If", "Conditions", *COLUMNS))
         owner = asked.resource_account or account_in(resource)
-        if owner not in (None, view.account_id) and resource_policy is None:
+        if owner not in (None, view.account_id) and asked.resource_policy is None:
             note(
                 f"The resource is of account {owner}, so its policy must allow it too. Give it: --resource-policy FILE"
             )

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar
 
 from iamledger.iam.events import USER, Event, Tag
 from iamledger.iam.nouns import Noun
+from iamledger.iam.permissions import needs
 from iamledger.iam.policy_document import checked_resource_size
 from iamledger.iam.quotas import Quotas, refuse_beyond
 from iamledger.iam.refusals import EntityAlreadyExists, InvalidInput, NoSuchEntity, ValidationError
@@ -86,6 +87,12 @@ class Resource(Noun):
     def check_reference(cls, reference: str) -> None:
         read_resource_arn(reference)
 
+    def belongs_to(self) -> tuple[type[Noun], str]:
+        return Resource, self.id
+
+    def resource_arn(self, account_id: str) -> str:
+        return self.id
+
     def check_registered(self) -> None:
         """Raise NoSuchEntity if it is not registered."""
         if not self.registered:
@@ -108,6 +115,7 @@ class ResourcePolicy(Noun):
 # Decisions
 
 
+@needs("iamledger:RegisterResource", on="resource")
 def register_resource(resource: Resource, own_account: str, creator: User | None = None) -> Iterator[Event]:
     """Register a resource as this account's, with the user who created it, if that is known.
 
@@ -131,6 +139,7 @@ def register_resource(resource: Resource, own_account: str, creator: User | None
     )
 
 
+@needs("iamledger:TransferResource", on="resource")
 def transfer_resource(resource: Resource, responsible: User) -> Iterator[Event]:
     """Make another user responsible for a resource. Its creator stays. Doing it twice changes nothing."""
     resource.check_registered()
@@ -143,12 +152,14 @@ def transfer_resource(resource: Resource, responsible: User) -> Iterator[Event]:
         )
 
 
+@needs("iamledger:PutResourcePolicy", on="resource")
 def put_resource_policy(resource: Resource, held: ResourcePolicy, document: str, quotas: Quotas) -> Iterator[Event]:
     """Write the policy of a resource, or replace it. The same text again changes nothing."""
     resource.check_registered()
     yield from _put(held, document, quotas)
 
 
+@needs("iamledger:DeleteResourcePolicy", on="resource")
 def delete_resource_policy(resource: Resource, held: ResourcePolicy) -> Iterator[Event]:
     """Delete the policy of a resource. Its text stays in the ledger."""
     resource.check_registered()
@@ -157,6 +168,7 @@ def delete_resource_policy(resource: Resource, held: ResourcePolicy) -> Iterator
     yield ResourcePolicyDeleted(resource_arn=resource.id)
 
 
+@needs("iamledger:PutResourcePolicy", on="resource")
 def share_resource(
     resource: Resource,
     held: ResourcePolicy,
@@ -180,6 +192,7 @@ def share_resource(
     yield from _put(held, with_share(held.document, statement), quotas)
 
 
+@needs("iamledger:PutResourcePolicy", on="resource")
 def unshare_resource(resource: Resource, held: ResourcePolicy, principal: str) -> Iterator[Event]:
     """Take back what `share_resource` allowed to a principal. If it is not shared with it, nothing changes.
 
@@ -196,6 +209,7 @@ def unshare_resource(resource: Resource, held: ResourcePolicy, principal: str) -
         yield ResourcePolicyPut(resource_arn=resource.id, document=left)
 
 
+@needs("iamledger:DeregisterResource", on="resource")
 def deregister_resource(resource: Resource, held: ResourcePolicy) -> Iterator[Event]:
     """Say that a resource is no longer the account's. Its policy ends with it; both stay in the ledger."""
     resource.check_registered()

@@ -153,6 +153,17 @@ def data_key(connection: Connection, account_id: str) -> tuple[str, bytes]:
     return row[0], bytes(row[1])
 
 
+def accounts_with(connection: Connection, tags: Sequence[str], type_: str) -> list[str]:
+    """The accounts whose ledgers have an event of a type with one of these tags. It looks at each account's index once."""
+    with translated():
+        rows = connection.execute(
+            "SELECT l.account_id FROM iamledger.ledgers l CROSS JOIN LATERAL (SELECT FROM iamledger.event_tags t"
+            " WHERE t.account_id = l.account_id AND t.tag = ANY(%s) AND t.type = %s LIMIT 1) AS found ORDER BY 1",
+            (list(tags), type_),
+        ).fetchall()
+    return [account_id for (account_id,) in rows]
+
+
 def sealed_secret(connection: Connection, account_id: str, credential: str, kind: str) -> bytes | None:
     """A secret of a credential, encrypted; None if it has none (any more)."""
     with translated():
