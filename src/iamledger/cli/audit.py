@@ -364,7 +364,7 @@ _SUBJECTS = (
     ("user_name", "user_id"),
     ("group_name", "group_id"),
     ("policy_name", "policy_id"),
-    ("resource_arn",),
+    ("action", "resource_arn"),
 )
 """Fields that tell what an event is about: of each kind of thing the first that there is."""
 

@@ -1,8 +1,8 @@
 """The program `iamledger`: finds its commands, and turns errors into exit statuses.
 
 Exit status: 0; 1 a refusal, with IAM's code and message on standard error, or an answer that could not be written; 2 wrong
-usage; 3 the answer is no, or something was found (denied; a policy has errors; `plan --exit-code` would change something); 4 a conflict that outlasted its retries; 5 the database cannot be
-reached, or cannot do it; 130 interrupted.
+usage; 3 the answer is no, or something was found (denied; a policy has errors; `plan --exit-code` would change something);
+4 a conflict that outlasted its retries; 5 the database cannot be reached, or cannot do it; 130 interrupted.
 
 Every file of this package with a line `app = commands("About it.")` (or `command`) is a command. Help takes that text from
 the file, and heavy libraries are imported inside the commands, so that help and completion answer at once.
