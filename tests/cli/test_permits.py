@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ import typer
 
 from cli.conftest import Program, environment, own_server
 from conftest import Urls
+from iamledger.cli import main
 from iamledger.cli.main import app
+from iamledger.iam.permissions import permissions_of
+from iamledger.services import open_catalogue
+from iamledger.settings import settings
+from test_authorization import DECISIONS
 
 LOCAL = {"policy validate", "policy expand", "service list", "service show"}
 """Look at no ledger, and so have no caller."""
@@ -98,6 +104,31 @@ def test_no_command_is_forgotten(acme: Program, credentials: dict[str, str], nam
     assert ran.err.startswith("AccessDenied: "), ran.err
     assert ran.out == ""
     assert ran.status == 1
+
+
+def asked() -> set[str]:
+    """Every action that a decision or a command asks for."""
+    found = {permission.action for decision in DECISIONS for permission in permissions_of(decision)}
+    for command in functions():
+        found |= {action for permit in getattr(command, "permits", ()) for action in permit.actions}
+    return found
+
+
+def functions() -> Iterator[Any]:
+    """The functions behind all commands."""
+    for file in Path(main.__file__).parent.glob("*.py"):
+        module = import_module(f"iamledger.cli.{file.stem}")
+        for group in {id(one): one for one in vars(module).values() if isinstance(one, typer.Typer)}.values():
+            yield from (command.callback for command in group.registered_commands)
+
+
+def test_what_is_asked_for_is_what_there_is() -> None:
+    """Policies can be written from the catalogue: it has every action that is asked for, and none of ours that is not."""
+    catalogue = open_catalogue(settings())
+    assert len(asked()) > 60
+    assert {action for action in asked() if catalogue.canonical(action) != action} == set()
+    ours = {f"iamledger:{action.name}" for action in catalogue.service("iamledger").actions.values()}
+    assert ours == {action for action in asked() if action.startswith("iamledger:")}
 
 
 @pytest.mark.parametrize(

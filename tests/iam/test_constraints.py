@@ -121,7 +121,10 @@ def test_the_name_of_a_member_is_that_of_the_request() -> None:
 def test_refusals_have_the_codes_and_statuses_of_the_model() -> None:
     modelled = {s["error"]["code"]: s["error"]["httpStatusCode"] for s in shapes().values() if "error" in s}
     ours = {refusal.__name__: refusal.status for refusal in Refusal.__subclasses__()}
-    common = {"ValidationError": 400, "IdempotentParameterMismatch": 400}  # of every service, not of IAM's model
+    common = {  # of every service, not of IAM's model
+        **{"ValidationError": 400, "IdempotentParameterMismatch": 400},
+        **dict.fromkeys(("AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch"), 403),
+    }
     assert ours == {code: common.get(code) or modelled[code] for code in ours}
     assert refusals.NoSuchEntity("x").code == "NoSuchEntity"
 

@@ -122,16 +122,6 @@ def test_services_without_a_folder_are_no_service_of_that_name() -> None:
         assert CATALOGUE.service(name) is None
 
 
-def test_what_iamledger_can_be_asked_to_do() -> None:
-    assert {action.name for action in service("iamledger").actions.values()} == {
-        *("RecordAccessKeyUse", "ReadAuditLog", "ReplayLedger", "ListProjections", "RebuildProjections"),
-        *("VerifyProjections", "GetAccessReport", "PlanAccount", "ApplyAccount", "ExportAccount"),
-        *("ImportManagedPolicies", "ListAccounts", "CreateAccount", "UseAccount", "RegisterResource", "GetResource"),
-        *("ListResources", "TransferResource", "PutResourcePolicy", "DeleteResourcePolicy", "GetAuthorization"),
-        "ListServices",
-    }
-
-
 def test_a_catalogue_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "warehouse.yaml").write_text("service: warehouse\nactions: {GetItem: {access_level: Read}}\n")
     catalogue = open_catalogue(SimpleNamespace(service_folders=[tmp_path]))
