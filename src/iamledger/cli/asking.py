@@ -10,7 +10,7 @@ import typer
 
 from iamledger.cli.completing import USER
 from iamledger.cli.documents import document_text
-from iamledger.cli.output import instant
+from iamledger.cli.output import instant, note
 
 if TYPE_CHECKING:
     from iamledger.access.questions import Question
@@ -103,6 +103,8 @@ def governed(at: Reading, asked: Question) -> Question:
         return asked
     owner = asked.resource_account or account_in(asked.resource)
     found = _governed_in(at, asked, owner or at.account_id)
+    if not at.as_operator and (found is None or owner not in (None, at.account_id)):
+        note(f"Only resources that account {at.account_id} has registered were looked at.")
     if found is not None or owner is not None or not at.as_operator:
         return found or asked
     others = possible_owners(at.database.connection, asked.resource)
