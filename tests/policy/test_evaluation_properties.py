@@ -54,9 +54,9 @@ def test_the_evaluators_agree(seed: int) -> None:
 @pytest.mark.slow
 def test_the_evaluators_agree_on_hundreds_of_thousands() -> None:
     decided: Counter[tuple[str, str]] = Counter()
-    for seed in range(25_000):
-        decided += check(seed, 10)
-    assert sum(decided.values()) == 250_000
+    for seed in range(10_000):
+        decided += check(seed, 20)
+    assert sum(decided.values()) == 200_000
     assert decided.keys() == {
         *(("allowed", layer) for layer in ("identity-based policy", "resource-based policy")),
         *(("explicitDeny", layer.value) for layer in Layer),
