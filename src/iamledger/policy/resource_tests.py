@@ -22,8 +22,8 @@ FactsTest = Callable[[str, Facts], bool]
 def static_test(pattern: Pattern) -> Test | None:
     """The test of a pattern without variables. None if whatever begins with the pattern's prefix matches."""
     parts = _static(pattern.parts)
-    if not all(colons for _, colons in _bounds(parts)):
-        bounded = list(_bounds(parts))
+    if not all(colons for _, colons in bounds(parts)):
+        bounded = list(bounds(parts))
         return lambda resource: matches_bounded(bounded, resource)
     if pattern.parts in ((Wildcard.ANY,), (pattern.prefix, Wildcard.ANY)):
         return None
@@ -41,14 +41,14 @@ def variable_test(pattern: Pattern) -> FactsTest | None:
     if last is Wildcard.ANY and plain == before:
         return _beginning(plain)
     substitute = substituter(pattern)
-    bounded = not all(colons for _, colons in _bounds(pattern.parts))
+    bounded = not all(colons for _, colons in bounds(pattern.parts))
 
     def test(resource: str, facts: Facts) -> bool:
         parts = substitute(facts)
         if parts is None:
             return False
         if bounded:
-            return matches_bounded(_bounds(parts), resource)
+            return matches_bounded(bounds(parts), resource)
         return matches(chunks(parts), resource)
 
     return test
@@ -79,8 +79,8 @@ def _static(parts: Sequence[Part | Variable]) -> list[Part]:
     return [part for part in parts if not isinstance(part, Variable)]
 
 
-def _bounds(parts: Sequence[Part | Variable]) -> Iterator[tuple[Part, bool]]:
-    """Each part, and whether a wildcard there may match a colon."""
+def bounds(parts: Sequence[Part | Variable]) -> Iterator[tuple[Part, bool]]:
+    """Each part but for variables, and whether a wildcard there may match a colon."""
     passed = 0
     for place, part in enumerate(parts):
         if isinstance(part, Variable):
