@@ -359,7 +359,7 @@ def test_a_deny_that_mostly_holds_does_not_hide_a_gain() -> None:
 def test_a_service_that_no_catalogue_knows_is_its_own_witness() -> None:
     found = compare([], [document(allow("acme:Launch*", "arn:aws:acme:::rocket/*"))])
     assert told(found) == [("+", "acme:Launch*(1)", "arn:aws:acme:::rocket/*", None)]
-    assert found[0].witness.action == "acme:Launchexample"
+    assert found[0].witness.action == "acme:launchexample"
 
 
 def test_conditions_that_cannot_be_told_apart_are_told() -> None:

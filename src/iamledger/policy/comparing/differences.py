@@ -24,9 +24,9 @@ from iamledger.policy.comparing.contexts import Context, holds
 from iamledger.policy.comparing.exploring import Budget, Exhausted, explore
 from iamledger.policy.comparing.instances import EXAMPLE, instance
 from iamledger.policy.comparing.meanings import Actions, Meant
-from iamledger.policy.comparing.naming import Cause, Name, name_of
+from iamledger.policy.comparing.naming import Cause, Name, Naming
 from iamledger.policy.comparing.scenarios import Scenarios
-from iamledger.policy.comparing.sides import Placed, Sides
+from iamledger.policy.comparing.sides import Match, Placed, Sides, literally
 from iamledger.policy.compiled import compile_policies
 from iamledger.policy.patterns import Pattern
 from iamledger.policy.policy_sets import PolicySet
@@ -74,7 +74,7 @@ class _Found:
     """A resource for which both sides differ, and the statements about it."""
 
     resource: str
-    matching: tuple[Placed, ...]
+    matching: tuple[Match, ...]
     gained: bool
 
 
@@ -85,6 +85,7 @@ class _Comparison:
         self._sides, self._caller, self._budget = sides, caller, budget
         self._engines = compile_policies(before), compile_policies(after)
         self._telling = sides.telling()
+        self._naming = Naming(sides)
         self._meant = Meant(actions)
         self._scenarios = Scenarios(sides.placed, self._telling, caller.facts)
         self._searched: dict[tuple[object, ...], list[_Found]] = {}
@@ -125,7 +126,7 @@ class _Comparison:
                 if request is None:
                     self._untold[f"{action} on {clip(found.resource)}: the comparison and the decision differ"] = None
                     continue
-                yield name_of(self._sides, about, active, found.matching, request, found.gained), request
+                yield self._naming.name(about, active, found.matching, request, found.gained), request
 
     def _request(self, action: str, found: _Found, context: Context) -> Request | None:
         """A request that both sides decide as it was found, for a resource that has a name of its kind if it can."""
@@ -150,18 +151,19 @@ class _Comparison:
 
     def _gone_through(self, active: list[Placed], facts: Facts) -> Iterator[_Found]:
         """Of each pattern's resources, one as a person would choose it, and then all that there are."""
-        every = [(placed, glob) for placed in active for _, glob in placed.globs(facts)]
-        joint = Joint([glob for _, glob in every])
+        every = [(placed, pattern, glob) for placed in active for pattern, glob in placed.globs(facts)]
+        every.sort(key=lambda one: -literally(one[1]))
+        joint = Joint([glob for _, _, glob in every])
         telling = [reach for placed in active if placed in self._telling for reach in placed.reach(facts)]
-        seen: set[frozenset[int]] = set()
+        seen: set[tuple[Match, ...]] = set()
         for matched, resource in chain(_chosen(telling, joint, facts), _all(telling, joint, self._budget)):
-            if matched not in seen:
-                seen.add(matched)
-                hit = {every[number][0].number for number in matched}
-                matching = [one for one in active if one.is_about(one.number in hit)]
+            widest = {every[number][0].number: every[number][1] for number in sorted(matched)}
+            matching = tuple(Match(one, widest.get(one.number)) for one in active if one.is_about(one.number in widest))
+            if matching not in seen:
+                seen.add(matching)
                 gained = self._sides.allowed(matching, after=True)
                 if gained != self._sides.allowed(matching, after=False):
-                    yield _Found(resource, tuple(matching), gained)
+                    yield _Found(resource, matching, gained)
 
     def _difference(self, name: Name, actions: list[str], witness: Request) -> Difference:
         told = [pattern for placed in self._sides.placed for pattern in placed.statement.action]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from iamledger.policy.comparing.automata import EVERYTHING, Glob, Joint, resource_glob
 from iamledger.policy.comparing.contexts import told_conditions
 from iamledger.policy.comparing.exploring import meets
-from iamledger.policy.comparing.sides import LAYERS, Placed, Sides
-from iamledger.policy.patterns import Pattern, Wildcard
+from iamledger.policy.comparing.sides import LAYERS, Match, Placed, Sides, literally
 from iamledger.policy.requests import Layer, Request, learn
 from iamledger.policy.substitution import Facts
 
@@ -42,90 +41,83 @@ class Name(NamedTuple):
     causes: tuple[Cause, ...]
 
 
-def name_of(
-    sides: Sides,
-    about: Sequence[Placed],
-    active: Sequence[Placed],
-    matching: Sequence[Placed],
-    request: Request,
-    gained: bool,
-) -> Name:
-    """The name of a difference, of the statements about an action, those whose conditions hold, and those that match."""
-    facts = learn(request, [])
-    granting: list[Placed] = []
-    causes: list[Cause] = []
-    lacking: set[Layer] = set()
-    for layer in LAYERS:
-        allowing = [placed for placed in matching if placed.allows and placed.layer is layer]
-        here = [placed for placed in allowing if placed.on(gained)]
-        there = any(placed.on(not gained) for placed in allowing)
-        if here:
-            granting.append(chosen := _widest(here, request.resource, facts))
-            if not there and (layer is Layer.IDENTITY or sides.bounded[not gained]):
+class Naming:
+    """Finds the names of differences between two sides."""
+
+    def __init__(self, sides: Sides) -> None:
+        self._sides = sides
+        self._known: dict[tuple[Glob, tuple[Glob, ...]], tuple[str, ...]] = {}
+
+    def name(
+        self,
+        about: Sequence[Placed],
+        active: Sequence[Placed],
+        matching: Sequence[Match],
+        request: Request,
+        gained: bool,
+    ) -> Name:
+        """A name, of the statements about an action, those whose conditions hold, and those that match a request."""
+        facts = learn(request, [])
+        granting, lacking, causes = self._granting(matching, gained)
+        denying = [match for match in matching if not match.placed.allows and match.placed.on(not gained)]
+        if denying:
+            granting.append(chosen := min(denying, key=_width))
+            causes.append(_cause(chosen, not gained))
+        most = max(granting, key=_width)
+        others = [one for one in active if one.allows and one.layer in lacking and one.on(not gained)]
+        asleep = [one for one in about if one not in active and _is_about(one, request.resource, facts)]
+        unless = [one for one in asleep if one.on(not gained) and one.layer in lacking and one.allows]
+        unless += [one for one in asleep if gained and one.on(gained) and not one.allows]
+        return Name(
+            gained,
+            most.resources,
+            self._overlapping(most, others, facts),
+            _condition([match.placed for match in granting], unless),
+            tuple(causes),
+        )
+
+    def _granting(self, matching: Sequence[Match], gained: bool) -> tuple[list[Match], set[Layer], list[Cause]]:
+        """The Allow of each layer that grants on one side, the layers that do not on the other, and what is so for that."""
+        granting: list[Match] = []
+        lacking: set[Layer] = set()
+        causes: list[Cause] = []
+        for layer in LAYERS:
+            allowing = [match for match in matching if match.placed.allows and match.placed.layer is layer]
+            here = [match for match in allowing if match.placed.on(gained)]
+            there = any(match.placed.on(not gained) for match in allowing)
+            other = self._sides.boundary(not gained) if layer is Layer.BOUNDARY else None
+            if here:
+                granting.append(chosen := min(here, key=_width))
+            if not there and here and (layer is Layer.IDENTITY or other):
                 lacking.add(layer)
                 causes.append(_cause(chosen, gained))
-        elif layer is Layer.BOUNDARY and not there and (label := sides.boundary(not gained)):
-            lacking.add(layer)
-            causes.append(Cause(label, None, "Allow", layer, not gained))
-    denying = [placed for placed in matching if not placed.allows and placed.on(not gained)]
-    if denying:
-        granting.append(chosen := _widest(denying, request.resource, facts))
-        causes.append(_cause(chosen, not gained))
-    resource, whole = _most_special(granting, request.resource, facts)
-    others = [one for one in active if one.allows and one.layer in lacking and one.on(not gained)]
-    asleep = [one for one in about if one not in active and one.is_about(bool(_matching(one, request.resource, facts)))]
-    unless = [one for one in asleep if one.on(not gained) and one.layer in lacking and one.allows]
-    unless += [one for one in asleep if gained and one.on(gained) and not one.allows]
-    return Name(
-        gained,
-        resource,
-        tuple(dict.fromkeys(_overlapping(whole, others, facts))),
-        _condition(granting, unless),
-        tuple(causes),
-    )
+            elif not there and other:
+                lacking.add(layer)
+                causes.append(Cause(other, None, "Allow", layer, not gained))
+        return granting, lacking, causes
+
+    def _overlapping(self, most: Match, others: Sequence[Placed], facts: Facts) -> tuple[str, ...]:
+        """The patterns of statements that have resources in common with those of a match."""
+        whole = (resource_glob(most.pattern, facts) if most.pattern else None) or EVERYTHING
+        found = [one for placed in others if placed.statement.resource for one in placed.globs(facts)]
+        key = (whole, tuple(glob for _, glob in found))
+        if key not in self._known:
+            self._known[key] = tuple(dict.fromkeys(pattern.text for pattern, glob in found if meets(whole, glob)))
+        return self._known[key]
 
 
-def _cause(placed: Placed, after: bool) -> Cause:
-    source = placed.on(after)[0]
+def _cause(match: Match, after: bool) -> Cause:
+    source = match.placed.on(after)[0]
     return Cause(source.label, source.index, source.effect, source.layer, after)
 
 
-def _matching(placed: Placed, resource: str, facts: Facts) -> list[Pattern]:
-    """Those of a statement's patterns that match a resource."""
-    return [pattern for pattern, glob in placed.globs(facts) if Joint([glob]).matching(resource)]
-
-
-def _literally(pattern: Pattern) -> int:
-    return sum(1 if isinstance(part, Wildcard) else 1000 * len(str(part)) for part in pattern.parts)
-
-
-def _width(placed: Placed, resource: str, facts: Facts) -> float:
+def _width(match: Match) -> tuple[int, int]:
     """How little a statement says of a resource that it is about."""
-    if not placed.statement.resource:
-        return 0
-    return min((_literally(pattern) for pattern in _matching(placed, resource, facts)), default=float("inf"))
+    return (literally(match.pattern) if match.pattern else 0, match.placed.number)
 
 
-def _widest(some: Sequence[Placed], resource: str, facts: Facts) -> Placed:
-    return min(some, key=lambda placed: (_width(placed, resource, facts), placed.number))
-
-
-def _most_special(some: Sequence[Placed], resource: str, facts: Facts) -> tuple[str, Glob]:
-    """The resources of the statement that says most of them."""
-    most = max(some, key=lambda placed: _width(placed, resource, facts))
-    if not most.statement.resource:
-        return "all but " + ", ".join(pattern.text for pattern in most.statement.not_resource), EVERYTHING
-    pattern = min(_matching(most, resource, facts), key=_literally)
-    return pattern.text, resource_glob(pattern, facts) or EVERYTHING
-
-
-def _overlapping(whole: Glob, others: Sequence[Placed], facts: Facts) -> Iterator[str]:
-    """The patterns of statements that have resources in common with those of a name."""
-    for placed in others:
-        if placed.statement.resource:
-            for pattern, glob in placed.globs(facts):
-                if meets(whole, glob):
-                    yield pattern.text
+def _is_about(placed: Placed, resource: str, facts: Facts) -> bool:
+    return placed.is_about(any(Joint([glob]).matching(resource) for _, glob in placed.globs(facts)))
 
 
 def _condition(granting: Sequence[Placed], unless: Sequence[Placed]) -> str | None:

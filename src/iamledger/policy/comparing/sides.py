@@ -5,14 +5,16 @@ A statement is the same wherever it stands, in whichever policy, and whatever it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from iamledger.policy.comparing.automata import EVERYTHING, Glob, resource_glob
 from iamledger.policy.document import Condition, Statement
 from iamledger.policy.entries import action_test
 from iamledger.policy.globs import Test
-from iamledger.policy.patterns import Pattern
+from iamledger.policy.patterns import Pattern, Wildcard
 from iamledger.policy.policy_sets import PolicySet
 from iamledger.policy.requests import Layer
 from iamledger.policy.sources import Source, sources
@@ -21,7 +23,7 @@ from iamledger.policy.substitution import Facts, has_variables
 LAYERS = (Layer.IDENTITY, Layer.BOUNDARY)
 
 
-@dataclass
+@dataclass(eq=False)
 class Placed:
     """A statement, and where it stands on both sides."""
 
@@ -79,6 +81,25 @@ class Placed:
         return self.after if after else self.before
 
 
+class Match(NamedTuple):
+    """A statement that matches a request, and the widest of its patterns that does; None if it has NotResource."""
+
+    placed: Placed
+    pattern: Pattern | None
+
+    @property
+    def resources(self) -> str:
+        """What it is about, in words."""
+        if self.pattern is not None:
+            return self.pattern.text
+        return "all but " + ", ".join(pattern.text for pattern in self.placed.statement.not_resource)
+
+
+def literally(pattern: Pattern) -> int:
+    """How much a pattern says of what it matches."""
+    return sum(1 if isinstance(part, Wildcard) else 1000 * len(str(part)) for part in pattern.parts)
+
+
 class Sides:
     """The statements of the identity policies and the boundaries of two sets of policies."""
 
@@ -116,9 +137,9 @@ class Sides:
             return [placed for placed in self.placed if placed.changed or placed.layer is Layer.IDENTITY]
         return [placed for placed in self.placed if placed.changed]
 
-    def allowed(self, matching: list[Placed], after: bool) -> bool:
+    def allowed(self, matching: Iterable[Match], after: bool) -> bool:
         """Whether a request is allowed on one side that these statements match."""
-        here = [placed for placed in matching if placed.on(after)]
+        here = [match.placed for match in matching if match.placed.on(after)]
         if any(not placed.allows for placed in here):
             return False
         layers = {placed.layer for placed in here}
