@@ -1,0 +1,238 @@
+"""What the owner of an access key could do, from a moment on, and what the key did: also of a key that is long gone.
+
+The period begins when the key is suspected from, and ends when the key did: revoked, or past its grace. What could be done
+is the union over the period: what was allowed at its beginning, and after every event that gave the owner something or took
+something away. What was done is what the ledger knows: its own commands, and the uses that were recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from iamledger import store
+from iamledger.access.grant_events import TYPES
+from iamledger.access.grants import READS, Grants, UnreadablePolicy, read_grants
+from iamledger.access.permissions import data_of, is_administrator, permissions, services_of
+from iamledger.engine.view import open_view
+from iamledger.history import of_access_key
+from iamledger.iam.refusals import InvalidInput
+from iamledger.policy import compile_policies
+from iamledger.policy.comparing import Actions, Difference
+from iamledger.read_models import all_projections
+
+if TYPE_CHECKING:
+    from iamledger.store import RecordedEvent
+
+MOST_MOMENTS = 300
+"""So many moments of a period are looked at; if grants changed more often, that is told."""
+_NEVER_ENDED = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From when to when a key could be abused, in positions and in times, and why it begins and ends there."""
+
+    user_id: str
+    since: datetime
+    since_why: str
+    until: datetime | None
+    until_why: str
+    first: int
+    last: int
+    upto: int
+    """The position up to which the ledger is looked at: uses may have been recorded later than they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A permission, and the first and the last position of the period at which it was there."""
+
+    difference: Difference
+    first: int
+    last: int
+
+
+@dataclass
+class BlastRadius:
+    """What a key could do and what it did."""
+
+    period: Period
+    permissions: list[Permission] = field(default_factory=list)
+    administrator: bool = False
+    commands: list[RecordedEvent] = field(default_factory=list)
+    uses: list[Mapping[str, Any]] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+
+    @property
+    def services(self) -> list[str]:
+        """The services of what it could do."""
+        return services_of([one.difference for one in self.permissions])
+
+    @property
+    def data(self) -> list[str]:
+        """The actions among them that tell data."""
+        return data_of([one.difference for one in self.permissions])
+
+
+def period_of(
+    connection: store.Connection, account_id: str, access_key_id: str, upto: int, since: datetime | None = None
+) -> Period:
+    """The period of a key, as it was known at a position. Raises NoSuchEntity, InvalidInput."""
+    events = of_access_key(connection, account_id, access_key_id, upto)
+    created = next(e for e in events if e.type == "AccessKeyCreated" and e.data["access_key_id"] == access_key_id)
+    revoked = next((event for event in events if event.type == "AccessKeyRevoked"), None)
+    begin, why = _begin(created, revoked, since)
+    end, end_why, last = _end(connection, account_id, access_key_id, events, revoked, upto)
+    if end is not None and begin > end:
+        raise InvalidInput(
+            f"The Access Key with id {access_key_id} was {end_why} at {end.isoformat()}, before {begin.isoformat()}."
+        )
+    first = max(created.position, store.position_at(connection, account_id, begin))
+    return Period(created.data["user_id"], begin, why, end, end_why, min(first, last), last, upto)
+
+
+def _begin(created: RecordedEvent, revoked: RecordedEvent | None, since: datetime | None) -> tuple[datetime, str]:
+    suspected = revoked.data.get("suspected_since") if revoked else None
+    if since is not None:
+        return max(since, created.recorded_at), "as asked for" if since > created.recorded_at else "created"
+    if suspected is not None and (when := datetime.fromisoformat(suspected)) > created.recorded_at:
+        return when, "suspected"
+    return created.recorded_at, "created"
+
+
+def _end(
+    connection: store.Connection,
+    account_id: str,
+    access_key_id: str,
+    events: Sequence[RecordedEvent],
+    revoked: RecordedEvent | None,
+    upto: int,
+) -> tuple[datetime | None, str, int]:
+    """When it ended, why, and the last position at which it could be used."""
+    rotated = [e for e in events if e.type == "AccessKeyRotated" and e.data["access_key_id"] == access_key_id]
+    ends = [(revoked.recorded_at, "revoked", revoked.position - 1)] if revoked else []
+    for event in rotated:
+        until = datetime.fromisoformat(event.data["usable_until"])
+        last = _last_position(connection, account_id, until, upto)
+        if last < upto:
+            ends.append((until, "past its grace", max(last, event.position)))
+    return min(ends) if ends else (None, _NEVER_ENDED, upto)
+
+
+def _last_position(connection: store.Connection, account_id: str, time: datetime, upto: int) -> int:
+    try:
+        return min(upto, store.position_at(connection, account_id, time))
+    except store.TimeInFuture:
+        return upto
+
+
+def blast_radius(
+    connection: store.Connection, account_id: str, access_key_id: str, period: Period, actions: Actions
+) -> BlastRadius:
+    """All of it."""
+    found = BlastRadius(period)
+    known: dict[tuple[object, ...], Permission] = {}
+    seen: dict[object, list[tuple[object, ...]]] = {}
+    for first, last, grants in _moments(connection, account_id, period, found):
+        if period.user_id not in grants.users:
+            continue
+        try:
+            policies = grants.policy_set(period.user_id)
+        except UnreadablePolicy as error:
+            found.untold.append(str(error))
+            continue
+        caller = grants.caller(period.user_id)
+        key = (
+            caller.arn,
+            str(caller.facts),
+            tuple(sorted(one.label for one in policies.identity)),
+            str(policies.boundary),
+        )
+        if key not in seen:
+            compared = permissions(policies, caller, actions)
+            found.untold += [text for text in compared.untold if text not in found.untold]
+            found.administrator = found.administrator or is_administrator(compile_policies(policies), caller)
+            seen[key] = []
+            for one in compared.differences:
+                name: tuple[object, ...] = (one.patterns, one.resource, one.condition, one.causes)
+                seen[key].append(name)
+                known.setdefault(name, Permission(one, first, last))
+        for name in seen[key]:
+            known[name] = Permission(known[name].difference, known[name].first, last)
+    found.permissions = list(known.values())
+    found.commands = _commands(connection, account_id, access_key_id, period)
+    found.uses = _uses(connection, account_id, access_key_id, period)
+    return found
+
+
+def _moments(
+    connection: store.Connection, account_id: str, period: Period, found: BlastRadius
+) -> Iterator[tuple[int, int, Grants]]:
+    """The grants from one change of them to the next, with the first and the last position of each."""
+    positions = [period.first, *_changes(connection, account_id, period)]
+    if len(positions) > MOST_MOMENTS:
+        found.untold.append(
+            f"what was allowed for a short time only: grants of the account changed {len(positions) - 1} times in the"
+            f" period, of which {MOST_MOMENTS} moments were looked at"
+        )
+        step = len(positions) / MOST_MOMENTS
+        positions = sorted({positions[int(n * step)] for n in range(MOST_MOMENTS)} | {positions[-1]})
+    projections = [all_projections()[name] for name in READS]
+    for first, following in zip(positions, [*positions[1:], period.last + 1], strict=True):
+        with open_view(connection, account_id, projections, position=first) as view:
+            yield first, following - 1, read_grants(view, period.user_id)
+
+
+def _changes(connection: store.Connection, account_id: str, period: Period) -> list[int]:
+    """The positions at which the owner's grants may have changed: of its own events, and of those of groups and policies."""
+    with store.translated():
+        rows = connection.execute(
+            "SELECT position FROM iamledger.events WHERE account_id = %(account)s AND position > %(first)s"
+            " AND position <= %(last)s AND type = ANY(%(types)s)"
+            " AND coalesce(data->>'user_id', %(user)s) = %(user)s ORDER BY position",
+            {
+                "account": account_id,
+                "first": period.first,
+                "last": period.last,
+                "types": [*TYPES, "UserRenamed", "UserPathChanged", "UserTagged", "UserUntagged"],
+                "user": period.user_id,
+            },
+        ).fetchall()
+    return [position for (position,) in rows]
+
+
+def _commands(connection: store.Connection, account_id: str, access_key_id: str, period: Period) -> list[RecordedEvent]:
+    """The events that were recorded with the key as their actor's."""
+    return store.select(
+        connection,
+        "account_id = %(account)s AND position >= %(first)s AND context->'actor'->>'access_key_id' = %(key)s"
+        " AND recorded_at >= %(since)s AND position <= %(upto)s",
+        {
+            "account": account_id,
+            "first": period.first,
+            "upto": period.upto,
+            "since": period.since,
+            "key": access_key_id,
+            "limit": None,
+        },
+    )
+
+
+def _uses(connection: store.Connection, account_id: str, access_key_id: str, period: Period) -> list[Mapping[str, Any]]:
+    """The uses by service and region: how many quarters of an hour, first and last. Those after the end count too."""
+    with store.translated():
+        rows = connection.execute(
+            "SELECT e.data->>'service_name', e.data->>'region', count(*), min((e.data->>'used_at')::timestamptz),"
+            " max((e.data->>'used_at')::timestamptz) FROM iamledger.event_tags t JOIN iamledger.events e"
+            " USING (account_id, position) WHERE t.account_id = %(account)s AND t.tag = %(tag)s"
+            " AND e.type = 'AccessKeyUsed' AND t.position <= %(upto)s AND (e.data->>'used_at')::timestamptz >= %(since)s"
+            " GROUP BY 1, 2 ORDER BY 4, 1, 2",
+            {"account": account_id, "tag": f"access-key:{access_key_id}", "since": period.since, "upto": period.upto},
+        ).fetchall()
+    return [
+        {"ServiceName": service, "Region": region, "Uses": count, "FirstUsed": first, "LastUsed": last}
+        for service, region, count, first, last in rows
+    ]

@@ -1,0 +1,105 @@
+"""The events that give policies and take them away, over a range of positions: which of them did it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from iamledger import store
+from iamledger.access.grants import Grants, HeldPolicy
+
+if TYPE_CHECKING:
+    from iamledger.engine.view import View
+
+ATTACHED = ("UserPolicyAttached", "GroupPolicyAttached")
+TYPES = (
+    *ATTACHED,
+    *("UserPolicyDetached", "GroupPolicyDetached"),
+    *("UserPolicyPut", "UserPolicyDeleted", "GroupPolicyPut", "GroupPolicyDeleted"),
+    *("UserAddedToGroup", "UserRemovedFromGroup"),
+    *("DefaultPolicyVersionSet", "UserPermissionsBoundaryPut", "UserPermissionsBoundaryDeleted"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEvents:
+    """The events of a range, by what they are about: the keys are those of `_keys`."""
+
+    by_key: dict[tuple[str, ...], list[store.RecordedEvent]]
+
+    def about(self, *key: str) -> list[store.RecordedEvent]:
+        """Those about a user's or group's policy, a membership, a boundary, or a policy's version in force."""
+        return self.by_key.get(key, [])
+
+
+def policy_arns(view: View) -> dict[str, str]:
+    """The ARNs of managed policies by their ids, of a view with the projections `READS`."""
+    return {row["policy_id"]: row["arn"] for row in view.rows("SELECT p.policy_id, p.arn FROM {managed_policies} p")}
+
+
+def read_grant_events(
+    connection: store.Connection, account_id: str, after: int, upto: int, arns: Mapping[str, str]
+) -> GrantEvents:
+    """The events after one position and up to another. `arns` are those of managed policies by their ids."""
+    found: dict[tuple[str, ...], list[store.RecordedEvent]] = defaultdict(list)
+    conditions = "account_id = %(account)s AND position > %(after)s AND position <= %(upto)s AND type = ANY(%(types)s)"
+    parameters = {"account": account_id, "after": after, "upto": upto, "types": list(TYPES), "limit": None}
+    for event in store.select(connection, conditions, parameters):
+        found[_key(event, arns)].append(event)
+    return GrantEvents(found)
+
+
+def _key(event: store.RecordedEvent, arns: Mapping[str, str]) -> tuple[str, ...]:
+    data: Any = event.data
+    principal = str(data.get("user_id") or data.get("group_id"))
+    if event.type == "DefaultPolicyVersionSet":
+        return "version", arns.get(data["policy_id"], data["policy_id"])
+    if event.type.startswith("UserPermissionsBoundary"):
+        return "boundary", principal
+    if event.type in ("UserAddedToGroup", "UserRemovedFromGroup"):
+        return "member", principal, str(data["group_id"])
+    return "policy", principal, str(data.get("policy_name") or data["policy_arn"])
+
+
+def gave(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store.RecordedEvent | None:
+    """The event by which a user came to hold a policy of some label, which it holds as of the grants."""
+    found = []
+    for one, *others in _ways(grants, user_id, label, events):
+        ends = [some[-1] for some in (one, *others) if some]
+        if not ends:
+            return None  # it was held this way all the time
+        found.append(max(ends, key=lambda event: event.position))
+    return min(found, key=lambda event: event.position, default=None)
+
+
+def took(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store.RecordedEvent | None:
+    """The event by which a user ceased to hold a policy of some label, which it holds as of the grants before."""
+    found = []
+    for way in _ways(grants, user_id, label, events):
+        begins = [some[0] for some in way if some]
+        if begins:
+            found.append(min(begins, key=lambda event: event.position))
+    return max(found, key=lambda event: event.position, default=None)
+
+
+def _ways(grants: Grants, user_id: str, label: str, events: GrantEvents) -> Iterator[list[list[store.RecordedEvent]]]:
+    """For each way in which a user holds a policy, the events about each link of it."""
+    for holding in grants.holdings(user_id):
+        if holding.policy.label == label:
+            links = [events.about("policy", holding.group.id if holding.group else user_id, _named(holding.policy))]
+            if holding.group:
+                links.append(events.about("member", user_id, holding.group.id))
+            yield [*links, *_versions(holding.policy, events)]
+    boundary = grants.boundaries.get(user_id)
+    if boundary and boundary[0].label == label:
+        yield [events.about("boundary", user_id), *_versions(boundary[0], events)]
+
+
+def _named(policy: HeldPolicy) -> str:
+    return policy.arn or policy.name
+
+
+def _versions(policy: HeldPolicy, events: GrantEvents) -> Iterable[list[store.RecordedEvent]]:
+    return [events.about("version", policy.arn)] if policy.arn else []

@@ -1,0 +1,290 @@
+"""What changed, what is new, what is too much: diff, check, blast-radius, unused, escalations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iamledger.cli.access_answers import (
+    CHANGES,
+    CHECKED,
+    not_compared,
+    print_rows,
+    tell_radius,
+    told_change,
+    told_novelty,
+)
+from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
+from iamledger.cli.documents import document_text
+from iamledger.cli.groups import commands
+from iamledger.cli.output import Output, note, print_csv, print_json, print_table, say
+from iamledger.cli.session import Reading, reading
+
+if TYPE_CHECKING:
+    from iamledger.access.grants import Grants
+    from iamledger.policy import PolicyDocument
+
+app = commands("Access over time: what changed, what a document would add, what is too much, what a key could do.")
+
+PrincipalOption = Annotated[
+    str | None, typer.Option("--principal", metavar="USER", help="Only this user.", autocompletion=USER)
+]
+
+
+@app.command(epilog="Example: iamledger access diff --from 2026-10-01 --to 2026-11-24 --principal alice")
+@reading(without=("as_of",))
+def diff(
+    at: Reading,
+    from_: Annotated[
+        str, typer.Option("--from", metavar="POSITION|TIME", help="The first moment; a bare date means its end (UTC).")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="POSITION|TIME", help="The second moment.", show_default="now"),
+    ] = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Permissions gained and lost between two moments, and the events that did it.
+
+    What policies allow is compared, not their texts: what was only rewritten, or moved from a user to a group, is no
+    difference. Actions are those of the services that are known; for each difference there is a request that shows it (in
+    JSON). What could not be compared is told.
+    """
+    from iamledger.access.differences import changes, row_of
+    from iamledger.access.grant_events import policy_arns, read_grant_events
+    from iamledger.access.grants import READS, read_grants
+    from iamledger.iam.refusals import InvalidInput
+    from iamledger.services import open_catalogue
+
+    at.as_of = to
+    with at.view(*READS) as view:
+        after, second, arns = read_grants(view), at.origin(view), policy_arns(view)
+    at.as_of = from_
+    with at.view(*READS) as view:
+        before, first, arns = read_grants(view), at.origin(view), {**policy_arns(view), **arns}
+    if before.position > after.position:
+        raise InvalidInput(f"Position {before.position} (--from) comes after position {after.position} (--to).")
+    users = None if principal is None else _named_users(principal, before, after)
+    connection = at.database.connection
+    events = read_grant_events(connection, at.account_id, before.position, after.position, arns)
+    found = changes(before, after, events, open_catalogue(at.settings), users)
+    untold = [{"UserName": name, "What": text} for name, text in found.untold]
+    if at.output is Output.JSON:
+        rows = [row_of(change) for change in found.changes]
+        print_json({"From": first, "To": second, "Changes": rows, "NotCompared": untold})
+        return
+    told = [row for change in found.changes for row in told_change(row_of(change))]
+    print_rows(at, told, CHANGES, "No permission was gained or lost.")
+    not_compared([f"{name or 'all'}: {text}" for name, text in found.untold])
+    line = f"from position {before.position} to position {after.position}, account {at.account_id}"
+    say(line, "faint") if at.output is Output.TABLE else note(line)
+
+
+@app.command(epilog="Example: iamledger access check --document new.json --against deployers")
+@reading()
+def check(
+    at: Reading,
+    document: Annotated[
+        Path,
+        typer.Option("--document", metavar="FILE", help="The new document; - for standard input.", allow_dash=True),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against", metavar="POLICY", help="The version in force of this managed policy.", autocompletion=POLICY
+        ),
+    ] = None,
+    against_file: Annotated[
+        Path | None, typer.Option("--against-file", metavar="FILE", help="The old document; no database is needed.")
+    ] = None,
+) -> None:
+    """Does a document grant anything that another one does not?
+
+    Exit status 0 if it certainly does not, 3 if it does, or may: then a request is told that shows it, or why that is open.
+    What is allowed is compared, not the texts. A Deny that is gone counts too, since it may have kept other policies from
+    granting.
+    """
+    if (against is None) == (against_file is None):
+        raise typer.BadParameter("give one of --against and --against-file", param_hint="--against")
+    from iamledger.cli.failures import DENIED
+    from iamledger.policy.comparing import Budget, novelties
+    from iamledger.services import open_catalogue
+
+    new = _parsed(document_text(document), str(document))
+    origin: Mapping[str, Any] = {}
+    if against_file is not None:
+        old, named = _parsed(document_text(against_file), str(against_file)), str(against_file)
+    else:
+        old, named, origin = _in_force(at, str(against))
+    rows = [told_novelty(one) for one in novelties(new, old, Budget(), open_catalogue(at.settings))]
+    if at.output is Output.JSON:
+        print_json({**origin, "Document": str(document), "Against": named, "NothingNew": not rows, "Novelties": rows})
+    elif at.output is Output.CSV:
+        print_csv(rows, CHECKED)
+    elif rows:
+        print_table(rows, CHECKED)
+    else:
+        say(f"Nothing new: {named} grants all that {document} does, and denies nothing more.", "good")
+    if rows:
+        raise typer.Exit(DENIED)
+
+
+@app.command("blast-radius", epilog="Example: iamledger access blast-radius AKIA… --since 2026-11-20T08:00:00Z")
+@reading()
+def blast_radius_(
+    at: Reading,
+    key_id: Annotated[
+        str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…; alive or gone.", autocompletion=ACCESS_KEY)
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="From when on.",
+            show_default="when it is suspected from, as its revocation says; else its creation",
+        ),
+    ] = None,
+) -> None:
+    """What the owner of an access key could do, from when it is suspected on, and what the key did.
+
+    The period ends with the key: when it was revoked, or its grace ended. What could be done is the union over the period.
+    """
+    from iamledger.access.blast_radius import blast_radius, period_of
+    from iamledger.access.escalations import escalations, numbers_of_versions
+    from iamledger.access.escalations import rows_of as rows_of_path
+    from iamledger.access.grants import READS, read_grants
+    from iamledger.engine.view import open_view
+    from iamledger.history import owner_name
+    from iamledger.iam import constraints
+    from iamledger.moments import parse_time
+    from iamledger.read_models import all_projections
+    from iamledger.services import open_catalogue
+
+    constraints.ACCESS_KEY_ID.check(key_id)
+    begin = parse_time(since, end=False) if since is not None else None
+    with at.view("access_keys") as view:
+        upto, origin = view.position, at.origin(view)
+    connection, account_id = at.database.connection, at.account_id
+    period = period_of(connection, account_id, key_id, upto, begin)
+    found = blast_radius(connection, account_id, key_id, period, open_catalogue(at.settings))
+    projections = [all_projections()[name] for name in READS]
+    with open_view(connection, account_id, projections, position=period.last) as view:
+        grants = read_grants(view)
+        paths = escalations(grants, numbers_of_versions(view), period.user_id).paths
+    rows = [row for path in paths for row in rows_of_path(path, grants)]
+    summary = {
+        "AccessKeyId": key_id,
+        "UserName": owner_name(connection, account_id, period.user_id, period.last),
+        "Since": period.since,
+        "SinceWhy": period.since_why,
+        "Until": period.until,
+        "UntilWhy": period.until_why,
+        "FirstPosition": period.first,
+        "LastPosition": period.last,
+        "Administrator": found.administrator,
+        "Services": found.services if len(found.services) <= 20 else f"{len(found.services)} services",
+        "DataActions": found.data,
+        "EscalationPaths": len(paths),
+    }
+    tell_radius(at, origin, summary, found, rows)
+
+
+@app.command(epilog="Example: iamledger access unused --since 2026-08-01")
+@reading()
+def unused(
+    at: Reading,
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Unused since this time; a date: its beginning.")
+    ],
+) -> None:
+    """Keys, users, grants, policies and groups that no recorded use has needed since a time.
+
+    Uses are known by key and service, not by action: a grant counts as used if its holder's keys were used for its service.
+    Commands of the ledger count as uses of iam. What no service recorded (`access-key record-use`) cannot be known.
+    """
+    from iamledger.access.grants import read_grants
+    from iamledger.access.unused import COLUMNS, READS
+    from iamledger.access.unused import unused as find
+    from iamledger.moments import parse_time
+
+    begin = parse_time(since, end=False)
+    with at.view(*READS) as view:
+        rows = [one.row() for one in find(view, read_grants(view), begin)]
+        at.tell("Unused", rows, view, COLUMNS)
+    note("Uses are known by service, as far as they were recorded: not by action or resource.")
+
+
+@app.command(epilog="Example: iamledger access escalations --principal alice --as-of 2026-11-24")
+@reading()
+def escalations(at: Reading, principal: PrincipalOption = None) -> None:
+    """Users who could give themselves permissions that they lack, and how: alone, or as others who could.
+
+    Decided on what there is in the account, with boundaries and Denies; what is open under conditions only says so.
+    Administrators can do all already, and are told apart.
+    """
+    from iamledger.access.escalations import COLUMNS, numbers_of_versions, rows_of
+    from iamledger.access.escalations import escalations as find
+    from iamledger.access.grants import READS, read_grants
+
+    with at.view(*READS) as view:
+        grants = read_grants(view)
+        user_id = None if principal is None else next(iter(_named_users(principal, grants)))
+        found = find(grants, numbers_of_versions(view), user_id)
+        rows = [row for path in found.paths for row in rows_of(path, grants)]
+        administrators = [user.name for user in found.administrators]
+        if at.output is Output.JSON:
+            answer = {"Escalations": rows, "Administrators": administrators, "NotRead": found.untold}
+            print_json({**at.origin(view), **answer})
+            return
+        at.tell("Escalations", rows, view, COLUMNS)
+    if administrators:
+        note(f"Administrators already: {', '.join(administrators)}.")
+    for text in found.untold:
+        note(f"Cannot be told: {text}")
+
+
+def _named_users(principal: str, *moments: Grants) -> frozenset[str]:
+    """The ids of the user with a name, an ARN or an id, at one of some moments. Raises NoSuchEntity, ValidationError."""
+    from iamledger.iam import constraints
+    from iamledger.iam.refusals import NoSuchEntity
+
+    name = principal.rpartition("/")[2] if principal.startswith("arn:") else principal
+    constraints.EXISTING_USER_NAME.check(name)
+    found = frozenset(
+        user.id
+        for grants in moments
+        for user in grants.users.values()
+        if (user.arn == principal if principal.startswith("arn:") else name.lower() == user.name.lower())
+        or user.id == principal
+    )
+    if not found:
+        raise NoSuchEntity(f"The user with name {principal} cannot be found.")
+    return found
+
+
+def _parsed(text: str, named: str) -> PolicyDocument:
+    from iamledger.iam.refusals import MalformedPolicyDocument
+    from iamledger.policy import PolicyError, parse
+
+    try:
+        return parse(text)
+    except PolicyError as error:
+        raise MalformedPolicyDocument(f"{named}: {error}") from None
+
+
+def _in_force(at: Reading, policy: str) -> tuple[PolicyDocument, str, Mapping[str, Any]]:
+    """A managed policy's document, what it is called, and which moment it is of."""
+    from iamledger.iam import constraints
+    from iamledger_projections.managed_policies import get_policy
+    from iamledger_projections.policy_versions import get_version
+
+    constraints.POLICY_ARN.check(policy) if policy.startswith("arn:") else constraints.POLICY_NAME.check(policy)
+    with at.view("managed_policies", "policy_versions") as view:
+        found = get_policy(view, policy)
+        version = get_version(view, found["PolicyId"], found["DefaultVersionId"])
+        named = f"{found['Arn']} {version['VersionId']}"
+        return _parsed(version["Document"], named), named, at.origin(view)
