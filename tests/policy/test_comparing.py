@@ -436,8 +436,14 @@ STARS = [f"arn:aws:s3:::*?*?a*?b*?{n}*" for n in range(100)]
     [
         ([allow("s3:*", STARS)], [allow("s3:*", STARS[::-1])]),
         ([allow("s3:*", STARS)], [allow("s3:*", [f"{text}?" for text in STARS])]),
-        ([allow([f"s3:*{n}*?a*?{n}b*" for n in range(100)], STARS)], [allow([f"s3:*{n}*?a*?{n}*?" for n in range(100)], STARS)]),
-        ([allow(f"s3:*{n}", f"arn:aws:s3:::{n}") for n in range(300)], [deny(f"s3:*{n}", f"arn:aws:s3:::{n}*") for n in range(300)]),
+        (
+            [allow([f"s3:*{n}*?a*?{n}b*" for n in range(100)], STARS)],
+            [allow([f"s3:*{n}*?a*?{n}*?" for n in range(100)], STARS)],
+        ),
+        (
+            [allow(f"s3:*{n}", f"arn:aws:s3:::{n}") for n in range(300)],
+            [deny(f"s3:*{n}", f"arn:aws:s3:::{n}*") for n in range(300)],
+        ),
         (
             [allow("*", Condition={"StringLike": {"aws:x": [f"*?*?a*b{n}*" for n in range(300)]}})],
             [allow("*", Condition={"StringLike": {"aws:x": [f"*?*?a*c{n}*" for n in range(300)]}})],

@@ -9,6 +9,7 @@ from itertools import islice, product
 from iamledger.access.grants import Grants, User
 from iamledger.policy import Caller, CompiledPolicies, Policy, PolicySet, Request, Source, Statement, compile_policies
 from iamledger.policy.comparing import instance, satisfying, told_conditions
+from iamledger.policy.comparing.automata import EVERYTHING, Glob, resource_glob
 from iamledger.policy.comparing.contexts import Context, holds, without
 from iamledger.policy.comparing.instances import EXAMPLE
 from iamledger.policy.entries import action_test
@@ -58,6 +59,14 @@ class Abilities:
             if statement.not_resource:
                 found[self._example(action)] = None
         return list(found)
+
+    def patterns(self, action: str) -> frozenset[Glob]:
+        """The patterns of the resources for which an action may be allowed, whatever Denies and conditions say."""
+        found: set[Glob | None] = set()
+        for statement in self._about(self.policies.identity, action, "Allow"):
+            found.update(resource_glob(pattern, self.caller.facts) for pattern in statement.resource)
+            found.update([EVERYTHING] if statement.not_resource else [])
+        return frozenset(glob for glob in found if glob is not None)
 
     def _example(self, action: str) -> str:
         vendor = action.partition(":")[0]

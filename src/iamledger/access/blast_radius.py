@@ -8,9 +8,9 @@ something away. What was done is what the ledger knows: its own commands, and th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iamledger import store
 from iamledger.access.grant_events import TYPES
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 MOST_MOMENTS = 300
 """So many moments of a period are looked at; if grants changed more often, that is told."""
-_NEVER_ENDED = "now"
+CREATED, NOT_ENDED = "created", "now"
+"""Why a period begins, or ends, where there is nothing else to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,26 @@ class Period:
     """The position up to which the ledger is looked at: uses may have been recorded later than they were."""
 
 
+class Held(NamedTuple):
+    """A policy, by its name, and the group through which it was held."""
+
+    policy_name: str
+    group_name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A permission, and the first and the last position of the period at which it was there."""
+    """A permission: a pattern of actions and how many it means, the policies by which it was had, and when.
 
-    difference: Difference
+    `first` and `last` are the first and the last position of the period at which it was there.
+    """
+
+    pattern: str
+    actions: int
+    resource: str
+    but_for: tuple[str, ...]
+    condition: str | None
+    policies: tuple[Held, ...]
     first: int
     last: int
 
@@ -62,19 +78,13 @@ class BlastRadius:
     period: Period
     permissions: list[Permission] = field(default_factory=list)
     administrator: bool = False
+    services: list[str] = field(default_factory=list)
+    """The services of what it could do."""
+    data: list[str] = field(default_factory=list)
+    """The actions among them that tell data."""
     commands: list[RecordedEvent] = field(default_factory=list)
     uses: list[Mapping[str, Any]] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
-
-    @property
-    def services(self) -> list[str]:
-        """The services of what it could do."""
-        return services_of([one.difference for one in self.permissions])
-
-    @property
-    def data(self) -> list[str]:
-        """The actions among them that tell data."""
-        return data_of([one.difference for one in self.permissions])
 
 
 def period_of(
@@ -97,10 +107,10 @@ def period_of(
 def _begin(created: RecordedEvent, revoked: RecordedEvent | None, since: datetime | None) -> tuple[datetime, str]:
     suspected = revoked.data.get("suspected_since") if revoked else None
     if since is not None:
-        return max(since, created.recorded_at), "as asked for" if since > created.recorded_at else "created"
+        return max(since, created.recorded_at), "as asked for" if since > created.recorded_at else CREATED
     if suspected is not None and (when := datetime.fromisoformat(suspected)) > created.recorded_at:
         return when, "suspected"
-    return created.recorded_at, "created"
+    return created.recorded_at, CREATED
 
 
 def _end(
@@ -119,7 +129,7 @@ def _end(
         last = _last_position(connection, account_id, until, upto)
         if last < upto:
             ends.append((until, "past its grace", max(last, event.position)))
-    return min(ends) if ends else (None, _NEVER_ENDED, upto)
+    return min(ends) if ends else (None, NOT_ENDED, upto)
 
 
 def _last_position(connection: store.Connection, account_id: str, time: datetime, upto: int) -> int:
@@ -134,8 +144,9 @@ def blast_radius(
 ) -> BlastRadius:
     """All of it."""
     found = BlastRadius(period)
-    known: dict[tuple[object, ...], Permission] = {}
-    seen: dict[object, list[tuple[object, ...]]] = {}
+    known: dict[Permission, Permission] = {}
+    seen: dict[object, list[Permission]] = {}
+    allowed: list[Difference] = []
     for first, last, grants in _moments(connection, account_id, period, found):
         if period.user_id not in grants.users:
             continue
@@ -145,27 +156,33 @@ def blast_radius(
             found.untold.append(str(error))
             continue
         caller = grants.caller(period.user_id)
-        key = (
-            caller.arn,
-            str(caller.facts),
-            tuple(sorted(one.label for one in policies.identity)),
-            str(policies.boundary),
-        )
+        ways = frozenset((one.policy.label, one.group and one.group.name) for one in grants.holdings(period.user_id))
+        key = (caller.arn, str(caller.facts), policies, ways)
         if key not in seen:
             compared = permissions(policies, caller, actions)
             found.untold += [text for text in compared.untold if text not in found.untold]
             found.administrator = found.administrator or is_administrator(compile_policies(policies), caller)
+            allowed += compared.differences
             seen[key] = []
             for one in compared.differences:
-                name: tuple[object, ...] = (one.patterns, one.resource, one.condition, one.causes)
-                seen[key].append(name)
-                known.setdefault(name, Permission(one, first, last))
+                held = tuple(dict.fromkeys(_held(grants, period.user_id, cause.label) for cause in one.causes))
+                for pattern, count in one.patterns:
+                    found_here = Permission(pattern, count, one.resource, one.but_for, one.condition, held, first, last)
+                    name = replace(found_here, first=0, last=0)
+                    seen[key].append(name)
+                    known.setdefault(name, found_here)
         for name in seen[key]:
-            known[name] = Permission(known[name].difference, known[name].first, last)
+            known[name] = replace(known[name], last=last)
     found.permissions = list(known.values())
+    found.services, found.data = services_of(allowed), data_of(allowed)
     found.commands = _commands(connection, account_id, access_key_id, period)
     found.uses = _uses(connection, account_id, access_key_id, period)
     return found
+
+
+def _held(grants: Grants, user_id: str, label: str) -> Held:
+    holding = next((one for one in grants.holdings(user_id) if one.policy.label == label), None)
+    return Held(holding.policy.name, holding.group.name if holding.group else None) if holding else Held(label, None)
 
 
 def _moments(
@@ -222,15 +239,20 @@ def _commands(connection: store.Connection, account_id: str, access_key_id: str,
 
 
 def _uses(connection: store.Connection, account_id: str, access_key_id: str, period: Period) -> list[Mapping[str, Any]]:
-    """The uses by service and region: how many quarters of an hour, first and last. Those after the end count too."""
+    """The uses by service and region: how many quarters of an hour, first and last. Those after the end count too.
+
+    Of a key that is looked at from its creation on, all count, whatever clock noted them.
+    """
+    since = None if period.since_why == CREATED else period.since
     with store.translated():
         rows = connection.execute(
             "SELECT e.data->>'service_name', e.data->>'region', count(*), min((e.data->>'used_at')::timestamptz),"
             " max((e.data->>'used_at')::timestamptz) FROM iamledger.event_tags t JOIN iamledger.events e"
             " USING (account_id, position) WHERE t.account_id = %(account)s AND t.tag = %(tag)s"
-            " AND e.type = 'AccessKeyUsed' AND t.position <= %(upto)s AND (e.data->>'used_at')::timestamptz >= %(since)s"
+            " AND e.type = 'AccessKeyUsed' AND t.position <= %(upto)s"
+            " AND (%(since)s::timestamptz IS NULL OR (e.data->>'used_at')::timestamptz >= %(since)s)"
             " GROUP BY 1, 2 ORDER BY 4, 1, 2",
-            {"account": account_id, "tag": f"access-key:{access_key_id}", "since": period.since, "upto": period.upto},
+            {"account": account_id, "tag": f"access-key:{access_key_id}", "since": since, "upto": period.upto},
         ).fetchall()
     return [
         {"ServiceName": service, "Region": region, "Uses": count, "FirstUsed": first, "LastUsed": last}

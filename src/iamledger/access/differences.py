@@ -9,12 +9,12 @@ could tell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from iamledger.access.grant_events import GrantEvents, gave, took
 from iamledger.access.grants import Grants, HeldPolicy, UnreadablePolicy, User
-from iamledger.policy import Caller, Pattern, PolicySet, Variable
+from iamledger.policy import Caller, Pattern, Policy, PolicySet, Variable
 from iamledger.policy.comparing import Actions, Budget, Cause, Compared, Difference, differences
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def changes(
     for user in sorted(users.values(), key=lambda user: (user.name.lower(), user.id)):
         if user_ids is not None and user.id not in user_ids:
             continue
+        if not _may_differ(user.id, before, after):
+            continue
         try:
             sets = [_policies(grants, user.id) for grants in (before, after)]
         except UnreadablePolicy as error:
@@ -82,14 +84,55 @@ class _Comparisons:
     def __init__(self, actions: Actions) -> None:
         self._actions = actions
         self._known: dict[tuple[object, ...], Compared] = {}
+        self._about: dict[tuple[str, int], frozenset[str]] = {}
 
     def compared(self, before: PolicySet, after: PolicySet, caller: Caller) -> Compared:
         """What somebody gains and loses."""
+        before, after = self._related(before, after)
         own: object = caller.arn if _looks_at_callers(before) or _looks_at_callers(after) else None
         key = (*map(_key, (before, after)), own)
         if key not in self._known:
             self._known[key] = differences(before, after, caller, self._actions, Budget())
         return self._known[key]
+
+    def _related(self, before: PolicySet, after: PolicySet) -> tuple[PolicySet, PolicySet]:
+        """The same without those policies that are about other services than whatever changed."""
+        if before.boundary != after.boundary:
+            return before, after
+        texts = [{policy.document for policy in one.identity} for one in (before, after)]
+        changed = [
+            policy for one in (before, after) for policy in one.identity if policy.document in texts[0] ^ texts[1]
+        ]
+        services = frozenset[str]().union(*(self._services(policy) for policy in changed))
+
+        def kept(policies: PolicySet) -> PolicySet:
+            related = (one for one in policies.identity if "*" in services or self._services(one) & {"*", *services})
+            return replace(policies, identity=tuple(related))
+
+        return kept(before), kept(after)
+
+    def _services(self, policy: Policy) -> frozenset[str]:
+        """The services that a policy is about; `*` among them if it may be about all."""
+        key = (policy.label, id(policy.document))  # an inline policy has the same label at both moments
+        if key not in self._about:
+            self._about[key] = frozenset(
+                "*" if statement.not_action else pattern.text.partition(":")[0].lower()
+                for statement in policy.document.statements
+                for pattern in (*statement.action, *statement.not_action)
+            )
+        return self._about[key]
+
+
+def _may_differ(user_id: str, before: Grants, after: Grants) -> bool:
+    """Whether a user, or what it holds, is not the same, word by word."""
+    return _is_somebody_else(user_id, before, after) or _texts(user_id, before) != _texts(user_id, after)
+
+
+def _texts(user_id: str, grants: Grants) -> object:
+    """The texts of what a user holds, and of its boundary."""
+    boundary = grants.boundaries.get(user_id)
+    held = frozenset(holding.policy.text for holding in grants.holdings(user_id))
+    return user_id in grants.users, held, boundary and boundary[0].text
 
 
 def _key(policies: PolicySet) -> object:
@@ -126,7 +169,10 @@ def _sources(
 ) -> Iterator[Source]:
     for cause in difference.causes:
         grants = after if cause.after else before
-        event = (gave if cause.after else took)(grants, user_id, cause.label, events)
+        if cause.after:
+            event = gave(before, after, user_id, cause.label, events)
+        else:
+            event = took(before, user_id, cause.label, events)
         holding = next((one for one in grants.holdings(user_id) if one.policy.label == cause.label), None)
         bound = grants.boundaries.get(user_id)
         policy = holding.policy if holding else bound[0] if bound else None
@@ -134,13 +180,13 @@ def _sources(
 
 
 def row_of(change: Change) -> Mapping[str, Any]:
-    """A change for programs."""
+    """A change for programs. Patterns tell the actions, which may be thousands; `iamledger policy expand` lists them."""
     difference = change.difference
     return {
         "UserName": change.user.name,
         "UserId": change.user.id,
         "Change": "GAINED" if difference.gained else "LOST",
-        "Actions": list(difference.actions),
+        "Actions": len(difference.actions),
         "Patterns": [{"Pattern": pattern, "Actions": count} for pattern, count in difference.patterns],
         "Resource": difference.resource,
         "ButFor": list(difference.but_for),

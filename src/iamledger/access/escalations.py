@@ -10,8 +10,10 @@ escalate in turn, or else whoever has a policy that the user has not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from iamledger.access.attempts import Abilities, Allowed
@@ -19,6 +21,7 @@ from iamledger.access.grants import Grants, UnreadablePolicy, User
 from iamledger.access.permissions import is_administrator
 from iamledger.access.techniques import TECHNIQUES, Target, Technique
 from iamledger.policy import Caller, PolicySet, compile_policies
+from iamledger.policy.comparing.automata import Glob, Joint
 from iamledger.policy.entries import action_test
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ COLUMNS = (
 )
 ADMINISTRATOR = "administrator"
 _ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
-_FREE = (Target.OWN_USER, Target.OWN_GROUPS, Target.OWN_POLICIES)
+_AS_OTHERS = tuple(technique for technique in TECHNIQUES if technique.target is Target.OTHER_USERS)
+MOST_TRIED = 200
+"""On so many other users a technique is tried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,10 @@ class _Search:
         self._administrators: dict[str, User] = {}
         self._direct: dict[str, list[Step]] = {}
         self._able: dict[str, Abilities] = {}
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for user in grants.users.values():
+            self._named[user.name].append(user.id)
+        self._matched: dict[Glob, list[str]] = {}
         self._found = Escalations()
 
     def found(self, user_id: str | None) -> Escalations:
@@ -112,7 +121,7 @@ class _Search:
         return self._found
 
     def _look_at(self, user: User) -> None:
-        reach = frozenset[str]().union(*(self._actions(label) for label in self._labels[user.id]))
+        reach = self._reach_of(user.id)
         if not reach:
             return
         try:
@@ -127,6 +136,9 @@ class _Search:
         techniques = [one for one in TECHNIQUES if one.action in reach and reach.issuperset(one.also)]
         steps = (self._step(able, one) for one in techniques if one.target is not Target.OTHER_USERS)
         self._direct[user.id] = [step for step in steps if step]
+
+    def _reach_of(self, user_id: str) -> frozenset[str]:
+        return frozenset[str]().union(*(self._actions(label) for label in self._labels[user_id]))
 
     def _held(self, user_id: str) -> frozenset[str]:
         return frozenset(holding.policy.label for holding in self._grants.holdings(user_id))
@@ -222,50 +234,77 @@ class _Search:
         onward: dict[str, Step] = {}
         for user_id, steps in self._direct.items():
             if steps:
-                onward[user_id] = min(
-                    steps, key=lambda step: (step.leads_to != ADMINISTRATOR, step.condition is not None)
-                )
-        powerful = [*self._administrators, *onward]
+                onward[user_id] = min(steps, key=lambda one: (one.leads_to != ADMINISTRATOR, one.condition is not None))
+        powerful = {*self._administrators, *onward}
         while powerful:
-            reached = []
+            reached = set()
             for user_id, able in self._able.items():
                 if user_id not in onward and (step := self._becoming(able, powerful)):
                     onward[user_id] = step
-                    reached.append(user_id)
+                    reached.add(user_id)
             powerful = reached
         return onward
 
-    def _becoming(self, able: Abilities, others: Sequence[str]) -> Step | None:
-        for technique in TECHNIQUES:
-            if technique.target is Target.OTHER_USERS and (step := self._becoming_by(able, technique, others)):
+    def _becoming(self, able: Abilities, powerful: Collection[str]) -> Step | None:
+        for technique in _AS_OTHERS:
+            others = [one for one in self._reachable(able, technique) if one in powerful]
+            if step := self._becoming_one(able, technique, others):
                 return step
         return None
 
-    def _becoming_by(self, able: Abilities, technique: Technique, others: Sequence[str]) -> Step | None:
-        """The step with which somebody becomes the first of others who have more."""
-        if not any(technique.action in self._actions(label) for label in self._labels[able.user.id]):
-            return None
-        for user_id in others:
+    def _reachable(self, able: Abilities, technique: Technique) -> list[str]:
+        """Other users, on whom a technique may be allowed."""
+        if technique.action not in self._reach_of(able.user.id):
+            return []
+        found: dict[str, None] = {}
+        for glob in able.patterns(technique.action):
+            found.update(dict.fromkeys(self._matching(glob)))
+        found.pop(able.user.id, None)
+        return list(found)
+
+    def _matching(self, glob: Glob) -> list[str]:
+        """The users whose ARNs a pattern matches. One that ends with a name, as most do, is about users of that name."""
+        if glob not in self._matched:
+            plain = takewhile(lambda part: isinstance(part, str), (part for part, _ in reversed(glob)))
+            _, slash, name = "".join(reversed([str(part) for part in plain])).rpartition("/")
+            users = self._named.get(name, ()) if slash else self._grants.users
+            joint = Joint([glob])
+            self._matched[glob] = [one for one in users if joint.matching(self._grants.users[one].arn)]
+        return self._matched[glob]
+
+    def _becoming_one(self, able: Abilities, technique: Technique, others: Sequence[str]) -> Step | None:
+        """The step with which somebody becomes the first of others that it may."""
+        for user_id in others[:MOST_TRIED]:
             user = self._grants.users[user_id]
-            if user_id != able.user.id and (allowed := self._allowed(able, technique, user.arn)):
+            if allowed := self._allowed(able, technique, user.arn):
                 leads_to = ADMINISTRATOR if user_id in self._administrators else f"policies of {user.name}"
                 return Step(able.user, technique, user.name, allowed, leads_to, user_id)
+        if len(others) > MOST_TRIED:
+            self._found.untold.append(
+                f"{able.user.name}: whether {technique.action} is allowed on more than {MOST_TRIED} other users"
+            )
         return None
 
     def _as_others(self, user: User, onward: Mapping[str, Step]) -> Iterator[Step]:
         able = self._able.get(user.id)
-        if able is None:
-            return
-        ends = {user_id: self._end(user_id, onward) for user_id in onward}
-        mine = self._labels[user.id]
-        others = [
-            *self._administrators,
-            *(one for one, end in ends.items() if end == ADMINISTRATOR and not self._passes(one, user.id, onward)),
-            *(one for one, labels in self._labels.items() if not labels <= mine and one not in self._administrators),
-        ]
-        for technique in TECHNIQUES:
-            if technique.target is Target.OTHER_USERS and (step := self._becoming_by(able, technique, others)):
+        for technique in _AS_OTHERS if able else ():
+            assert able is not None
+            ranked = sorted(
+                (rank, other)
+                for other in self._reachable(able, technique)
+                if (rank := self._rank(other, user.id, onward)) is not None
+            )
+            if step := self._becoming_one(able, technique, [other for _, other in ranked]):
                 yield step
+
+    def _rank(self, other: str, user_id: str, onward: Mapping[str, Step]) -> tuple[int, str] | None:
+        """How good it is to be somebody else; None if that has nothing which the user lacks."""
+        name = self._grants.users[other].name.lower()
+        if other in self._administrators:
+            return 0, name
+        if other in onward and self._end(other, onward) == ADMINISTRATOR and not self._passes(other, user_id, onward):
+            return 1, name
+        return None if self._labels[other] <= self._labels[user_id] else (2, name)
 
     def _end(self, user_id: str, onward: Mapping[str, Step]) -> str:
         step = onward[user_id]

@@ -63,15 +63,28 @@ def _key(event: store.RecordedEvent, arns: Mapping[str, str]) -> tuple[str, ...]
     return "policy", principal, str(data.get("policy_name") or data["policy_arn"])
 
 
-def gave(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store.RecordedEvent | None:
-    """The event by which a user came to hold a policy of some label, which it holds as of the grants."""
+def gave(before: Grants, after: Grants, user_id: str, label: str, events: GrantEvents) -> store.RecordedEvent | None:
+    """The first event since which a user holds a policy of some label, which it holds as of the grants after.
+
+    A policy that it held before in another version came with the version, if nothing else of how it held it changed until
+    then.
+    """
     found = []
-    for one, *others in _ways(grants, user_id, label, events):
-        ends = [some[-1] for some in (one, *others) if some]
+    for way in _ways(after, user_id, label, events):
+        ends = [some[-1] for some in way if some]
         if not ends:
             return None  # it was held this way all the time
-        found.append(max(ends, key=lambda event: event.position))
-    return min(found, key=lambda event: event.position, default=None)
+        found.append(max(ends, key=_position))
+    policy = after.policies.get(label)
+    for other in {one.policy.label for one in before.holdings(user_id) if policy and policy.arn == one.policy.arn}:
+        for *links, versions in _ways(before, user_id, other, events) if policy and policy.arn else ():
+            if versions and not any(event.position < versions[-1].position for some in links for event in some):
+                found.append(versions[-1])
+    return min(found, key=_position, default=None)
+
+
+def _position(event: store.RecordedEvent) -> int:
+    return event.position
 
 
 def took(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store.RecordedEvent | None:
@@ -80,8 +93,8 @@ def took(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store
     for way in _ways(grants, user_id, label, events):
         begins = [some[0] for some in way if some]
         if begins:
-            found.append(min(begins, key=lambda event: event.position))
-    return max(found, key=lambda event: event.position, default=None)
+            found.append(min(begins, key=_position))
+    return max(found, key=_position, default=None)
 
 
 def _ways(grants: Grants, user_id: str, label: str, events: GrantEvents) -> Iterator[list[list[store.RecordedEvent]]]:

@@ -16,6 +16,7 @@ from iamledger.cli.access_answers import (
     tell_radius,
     told_change,
     told_novelty,
+    with_told_witness,
 )
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
@@ -123,9 +124,9 @@ def check(
     if at.output is Output.JSON:
         print_json({**origin, "Document": str(document), "Against": named, "NothingNew": not rows, "Novelties": rows})
     elif at.output is Output.CSV:
-        print_csv(rows, CHECKED)
+        print_csv(list(map(with_told_witness, rows)), CHECKED)
     elif rows:
-        print_table(rows, CHECKED)
+        print_table(list(map(with_told_witness, rows)), CHECKED)
     else:
         say(f"Nothing new: {named} grants all that {document} does, and denies nothing more.", "good")
     if rows:
@@ -151,11 +152,11 @@ def blast_radius_(
 ) -> None:
     """What the owner of an access key could do, from when it is suspected on, and what the key did.
 
-    The period ends with the key: when it was revoked, or its grace ended. What could be done is the union over the period.
+    The period ends with the key: when it was revoked, or its grace ended. What could be done is the union over the period;
+    ways to give itself more are those of its first and its last moment.
     """
     from iamledger.access.blast_radius import blast_radius, period_of
-    from iamledger.access.escalations import escalations, numbers_of_versions
-    from iamledger.access.escalations import rows_of as rows_of_path
+    from iamledger.access.escalations import escalations, numbers_of_versions, rows_of
     from iamledger.access.grants import READS, read_grants
     from iamledger.engine.view import open_view
     from iamledger.history import owner_name
@@ -172,10 +173,13 @@ def blast_radius_(
     period = period_of(connection, account_id, key_id, upto, begin)
     found = blast_radius(connection, account_id, key_id, period, open_catalogue(at.settings))
     projections = [all_projections()[name] for name in READS]
-    with open_view(connection, account_id, projections, position=period.last) as view:
-        grants = read_grants(view)
-        paths = escalations(grants, numbers_of_versions(view), period.user_id).paths
-    rows = [row for path in paths for row in rows_of_path(path, grants)]
+    paths: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for position in (period.first, period.last):
+        with open_view(connection, account_id, projections, position=position) as view:
+            grants = read_grants(view)
+            for path in escalations(grants, numbers_of_versions(view), period.user_id).paths:
+                for row in rows_of(path, grants):
+                    paths.setdefault(tuple(str(value) for value in row.values()), row)
     summary = {
         "AccessKeyId": key_id,
         "UserName": owner_name(connection, account_id, period.user_id, period.last),
@@ -186,11 +190,10 @@ def blast_radius_(
         "FirstPosition": period.first,
         "LastPosition": period.last,
         "Administrator": found.administrator,
-        "Services": found.services if len(found.services) <= 20 else f"{len(found.services)} services",
+        "Services": found.services,
         "DataActions": found.data,
-        "EscalationPaths": len(paths),
     }
-    tell_radius(at, origin, summary, found, rows)
+    tell_radius(at, origin, summary, found, list(paths.values()))
 
 
 @app.command(epilog="Example: iamledger access unused --since 2026-08-01")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from iamledger.cli.output import Output, Row, note, print_csv, print_json, print_record, print_table, say
+from iamledger.cli.output import Output, Row, instant, note, print_csv, print_json, print_record, print_table, say
 
 if TYPE_CHECKING:
     from iamledger.cli.session import Reading
 
-_MOST_SHOWN = 3
 CHANGES = (
     *("UserName", "Change", "Action", "Actions", "Resource", "ButFor", "Condition"),
     *("PolicyName", "Statement", "GroupName", "Event", "Position", "RecordedAt", "Actor"),
@@ -38,6 +37,15 @@ def told_novelty(one: Any) -> Row:
     }
 
 
+def with_told_witness(row: Row) -> Row:
+    """The same with the request in words."""
+    witness = row["Witness"]
+    if witness is None:
+        return row
+    context = ", ".join(f"{key}={value}" for key, value in witness["Context"].items())
+    return {**row, "Witness": f"{witness['Action']} on {witness['Resource']}{context and f' with {context}'}"}
+
+
 def told_change(row: Mapping[str, Any]) -> list[Row]:
     """A row for each pattern of actions."""
     source = row["Sources"][0] if row["Sources"] else {}
@@ -50,9 +58,9 @@ def told_change(row: Mapping[str, Any]) -> list[Row]:
     return [{**shared, "Action": one["Pattern"], "Actions": one["Actions"]} for one in patterns]
 
 
-def _few(texts: Sequence[str]) -> str | None:
-    more = len(texts) - _MOST_SHOWN
-    return ", ".join(texts[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "") or None
+def _few(texts: Sequence[str], most: int = 3) -> str | None:
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "") or None
 
 
 def print_rows(at: Reading, rows: Sequence[Row], columns: Sequence[str], none: str) -> None:
@@ -75,16 +83,16 @@ def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any
     """Print what a key could do and did."""
     permissions = [
         {
-            "Action": pattern,
-            "Actions": count,
-            "Resource": one.difference.resource,
-            "Condition": one.difference.condition,
-            "PolicyLabel": ", ".join(dict.fromkeys(cause.label for cause in one.difference.causes)),
+            "Action": one.pattern,
+            "Actions": one.actions,
+            "Resource": one.resource,
+            "Condition": one.condition,
+            "PolicyName": ", ".join(held.policy_name for held in one.policies) or None,
+            "GroupName": ", ".join(held.group_name for held in one.policies if held.group_name) or None,
             "FirstPosition": one.first,
             "LastPosition": one.last,
         }
         for one in found.permissions
-        for pattern, count in one.difference.patterns
     ]
     did = [
         {"Position": event.position, "RecordedAt": event.recorded_at, "Type": event.type, "Data": event.data}
@@ -95,15 +103,16 @@ def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any
         print_json({**origin, "BlastRadius": {**summary, **answer}, "NotCompared": found.untold})
         return
     if at.output is Output.CSV:
-        columns = ("Kind", "Action", "Resource", "Condition", "PolicyLabel", "First", "Last")
+        columns = ("Kind", "Action", "Resource", "Condition", "PolicyName", "GroupName", "First", "Last")
         print_csv(list(_as_csv(permissions, did, found.uses)), columns)
     else:
-        print_record({**summary, **{name: rows for name, rows in answer.items() if rows}})
+        shown = {name: _few(value, 12) if isinstance(value, list) else value for name, value in summary.items()}
+        print_record({**shown, **{name: rows for name, rows in answer.items() if rows}})
         for name, rows in (("Did", did), ("Uses", found.uses)):
             if not rows:
                 print(f"\nNo {name}.")
     not_compared(found.untold)
-    line = f"account {at.account_id}"
+    line = f"as of position {origin['Position']}, recorded {instant(origin['RecordedAt'])}, account {at.account_id}"
     say(line, "faint") if at.output is Output.TABLE else note(line)
 
 

@@ -1,0 +1,525 @@
+"""What changed, what a key could do, what is unused, who could escalate: stories on a real ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from conftest import ACCOUNT, OPERATOR, Urls, new_ledger
+from iamledger.access.blast_radius import BlastRadius, blast_radius, period_of
+from iamledger.access.differences import Changes, changes
+from iamledger.access.escalations import Escalations, escalations, numbers_of_versions
+from iamledger.access.grant_events import GrantEvents, policy_arns, read_grant_events
+from iamledger.access.grants import Grants, Group, HeldPolicy, How, User, read_grants
+from iamledger.access.unused import READS, Unused, unused
+from iamledger.actors import Principal
+from iamledger.engine.view import open_view
+from iamledger.iam import (
+    access_key,
+    attachment,
+    group,
+    inline_policy,
+    managed_policy,
+    membership,
+    permissions_boundary,
+    user,
+)
+from iamledger.iam.access_key import RevocationReason, use_of
+from iamledger.iam.account import create_account
+from iamledger.iam.refusals import InvalidInput, NoSuchEntity
+from iamledger.ledger import Circumstances, Ledger
+from iamledger.services import Catalogue
+from iamledger.store import Connection, Database
+from iamledger_projections import projections
+
+CATALOGUE = Catalogue()
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def deny(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+
+
+@dataclass
+class Story:
+    """A ledger, told command by command."""
+
+    connection: Connection
+    ledger: Ledger
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def did(self, decision: Callable[..., Any], **arguments: Any) -> int:
+        """Run a decision; its last position."""
+        return self.ledger.execute(decision, **arguments).last or 0
+
+    def users(self, *names: str) -> None:
+        for name in names:
+            self.did(user.create_user, name=name)
+
+    def group(self, name: str, *members: str) -> None:
+        self.did(group.create_group, name=name)
+        for member in members:
+            self.did(membership.add_user_to_group, user=member, group=name)
+
+    def policy(self, name: str, *statements: dict[str, Any]) -> int:
+        return self.did(managed_policy.create_policy, name=arn(name), document=document(*statements))
+
+    def attach(self, policy: str, *, user: str | None = None, group: str | None = None) -> int:
+        named = policy if policy.startswith("arn:") else arn(policy)
+        if user:
+            return self.did(attachment.attach_user_policy, user=user, policy=named)
+        return self.did(attachment.attach_group_policy, group=group, policy=named)
+
+    def detach(self, policy: str, user: str) -> int:
+        return self.did(attachment.detach_user_policy, user=user, policy=arn(policy))
+
+    def inline(self, name: str, owner: str, *statements: dict[str, Any]) -> int:
+        return self.did(inline_policy.put_user_policy, user=owner, policy_name=name, document=document(*statements))
+
+    def rewrite(self, policy: str, *statements: dict[str, Any]) -> int:
+        decision = managed_policy.create_policy_version
+        return self.did(decision, policy=arn(policy), document=document(*statements), set_as_default=True)
+
+    def key(self, owner: str) -> str:
+        outcome = self.ledger.execute(access_key.create_access_key, user=owner)
+        [event] = outcome.events
+        self.keys[owner] = event.access_key_id  # type: ignore[attr-defined]
+        return self.keys[owner]
+
+    def used(self, key: str, service: str, at: datetime) -> int:
+        use = use_of(key, service, "eu-west-1", at)
+        return self.did(
+            access_key.record_access_key_use, key=key, use=use, service_name=service, region="eu-west-1", used_at=at
+        )
+
+    def head(self) -> int:
+        row = self.connection.execute("SELECT head FROM iamledger.ledgers").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def view(self, position: int | None = None) -> Any:
+        return open_view(self.connection, ACCOUNT, [projections()[name] for name in READS], position=position)
+
+    def changed(self, first: int, last: int | None = None) -> Changes:
+        with self.view(last) as view:
+            after, arns = read_grants(view), policy_arns(view)
+        with self.view(first) as view:
+            before, arns = read_grants(view), {**policy_arns(view), **arns}
+        events = read_grant_events(self.connection, ACCOUNT, before.position, after.position, arns)
+        return changes(before, after, events, CATALOGUE)
+
+    def told(self, first: int, last: int | None = None) -> list[tuple[Any, ...]]:
+        """User, gained or lost, pattern, resource, group and position of what changed."""
+        found = self.changed(first, last)
+        assert found.untold == []
+        return [
+            (
+                change.user.name,
+                "+" if change.difference.gained else "-",
+                pattern,
+                change.difference.resource,
+                change.sources[0].group,
+                change.sources[0].event and change.sources[0].event.position,
+            )
+            for change in found.changes
+            for pattern, _ in change.difference.patterns
+        ]
+
+    def escalations(self, name: str | None = None, position: int | None = None) -> Escalations:
+        with self.view(position) as view:
+            grants = read_grants(view)
+            wanted = next((one.id for one in grants.users.values() if one.name == name), None)
+            return escalations(grants, numbers_of_versions(view), wanted)
+
+    def paths(self, name: str | None = None, position: int | None = None) -> list[tuple[Any, ...]]:
+        """User, actions, targets, and what it leads to, of each path."""
+        return [
+            (
+                path.steps[0].user.name,
+                [step.technique.action for step in path.steps],
+                [step.target for step in path.steps],
+                path.leads_to,
+                path.steps[0].condition,
+            )
+            for path in self.escalations(name, position).paths
+        ]
+
+    def unused(self, since: datetime) -> list[Unused]:
+        with self.view() as view:
+            return unused(view, read_grants(view), since)
+
+    def radius(self, key: str, since: datetime | None = None) -> BlastRadius:
+        period = period_of(self.connection, ACCOUNT, key, self.head(), since)
+        return blast_radius(self.connection, ACCOUNT, key, period, CATALOGUE)
+
+
+@pytest.fixture
+def story(new_database: Callable[[], Urls]) -> Iterator[Story]:
+    database = Database(new_database().application)
+    ledger = new_ledger(database)
+    ledger.execute(create_account, account=ACCOUNT, account_name="acme", email="root@acme.example")
+    ledger.execute(managed_policy.import_managed_policy, name=ADMINISTRATOR, document=document(allow("*")))
+    yield Story(database.connection, ledger)
+    database.close()
+
+
+REPORTS = "arn:aws:s3:::reports/*"
+NOW = datetime.now(UTC)
+
+
+# Differences
+
+
+def test_what_was_attached_and_detached_is_gained_and_lost(story: Story) -> None:
+    story.users("alice", "bob")
+    story.policy("reports", allow("s3:Get*", REPORTS))
+    before = story.attach("reports", user="alice")
+    gained = story.attach("reports", user="bob")
+    lost = story.detach("reports", "alice")
+    assert story.told(before) == [
+        ("alice", "-", "s3:Get*", REPORTS, None, lost),
+        ("bob", "+", "s3:Get*", REPORTS, None, gained),
+    ]
+    assert story.told(before, gained) == [("bob", "+", "s3:Get*", REPORTS, None, gained)]
+
+
+def test_what_moved_to_a_group_or_was_written_otherwise_is_no_difference(story: Story) -> None:
+    story.users("alice")
+    story.group("ops")
+    story.policy("reports", allow("s3:Get*", REPORTS))
+    before = story.attach("reports", user="alice")
+    story.attach("reports", group="ops")
+    story.did(membership.add_user_to_group, user="alice", group="ops")
+    story.detach("reports", "alice")
+    story.rewrite("reports", allow(["s3:GetObject", "s3:Get*"], [REPORTS, "arn:aws:s3:::reports/2026/*"]))
+    assert story.told(before) == []
+
+
+def test_a_membership_a_version_and_a_boundary_are_told_as_causes(story: Story) -> None:
+    story.users("alice")
+    story.group("ops")
+    story.policy("reports", allow("s3:Get*", REPORTS))
+    story.policy("limits", allow("s3:GetObject"))
+    start = story.attach("reports", group="ops")
+    joined = story.did(membership.add_user_to_group, user="alice", group="ops")
+    assert story.told(start) == [("alice", "+", "s3:Get*", REPORTS, "ops", joined)]
+    written = story.rewrite("reports", allow(["s3:Get*", "s3:Put*"], REPORTS))
+    assert story.told(joined) == [("alice", "+", "s3:Put*", REPORTS, "ops", written)]
+    bounded = story.did(permissions_boundary.put_user_permissions_boundary, user="alice", policy=arn("limits"))
+    lost = story.told(written)
+    assert {row[-1] for row in lost} == {bounded}
+    assert ("alice", "-", "s3:Put*", REPORTS, None, bounded) in lost
+    assert not any(row[2] == "s3:GetObject" for row in lost)
+
+
+def test_users_that_come_and_go_gain_and_lose_all(story: Story) -> None:
+    story.users("alice")
+    story.inline("own", "alice", allow("sqs:SendMessage"))
+    before = story.head()
+    deleted = story.did(inline_policy.delete_user_policy, user="alice", policy_name="own")
+    story.did(user.delete_user, user="alice")
+    story.users("bob")
+    gained = story.inline("own", "bob", allow("sqs:ReceiveMessage"))
+    assert story.told(before) == [
+        ("alice", "-", "sqs:SendMessage", "*", None, deleted),
+        ("bob", "+", "sqs:ReceiveMessage", "*", None, gained),
+    ]
+
+
+def test_who_was_renamed_is_told_if_a_policy_could_tell(story: Story) -> None:
+    story.users("alice")
+    before = story.inline("own", "alice", allow("s3:*", "arn:aws:s3:::home/${aws:username}/*"))
+    story.did(user.update_user, user="alice", new_name="alicia")
+    found = story.changed(before)
+    assert found.changes == []
+    assert [name for name, _ in found.untold] == ["alicia"]
+
+
+# Blast radius
+
+
+def test_a_revoked_key_is_looked_at_from_when_it_is_suspected(story: Story) -> None:
+    story.users("alice")
+    story.group("ops")
+    story.policy("reports", allow("s3:GetObject", REPORTS))
+    story.attach("reports", user="alice")
+    key = story.key("alice")
+    start = story.detach("reports", "alice")
+    suspected = datetime.now(UTC)
+    story.inline("short", "alice", allow("sqs:SendMessage"))
+    story.did(inline_policy.delete_user_policy, user="alice", policy_name="short")
+    story.used(key, "s3", suspected)
+    story.ledger.circumstances = Circumstances(
+        Principal(f"arn:aws:iam::{ACCOUNT}:user/alice", "AIDAALICE", authenticated=True, access_key_id=key)
+    )
+    made = story.did(user.create_user, name="mallory")
+    story.ledger.circumstances = Circumstances(OPERATOR)
+    revoked = story.did(
+        access_key.revoke_access_key,
+        key=key,
+        revocation_reason=RevocationReason.KEY_COMPROMISE,
+        suspected_since=suspected,
+    )
+    story.inline("later", "alice", allow("sns:Publish"))
+    found = story.radius(key)
+    assert (found.period.first, found.period.last, found.period.until_why) == (start, revoked - 1, "revoked")
+    assert [(one.pattern, one.first, one.last) for one in found.permissions] == [
+        ("sqs:SendMessage", start + 1, start + 1)
+    ]
+    assert [event.position for event in found.commands] == [made]
+    assert [(use["ServiceName"], use["Uses"]) for use in found.uses] == [("s3", 1)]
+    assert not found.administrator
+    whole = story.radius(key, since=datetime(2020, 1, 1, tzinfo=UTC))
+    assert whole.data == ["s3:GetObject"]
+    assert whole.services == ["s3", "sqs"]
+
+
+def test_an_administrators_key_and_the_end_of_a_grace(story: Story) -> None:
+    story.users("alice")
+    story.attach(ADMINISTRATOR, user="alice")
+    key = story.key("alice")
+    rotated = story.did(access_key.rotate_access_key, user="alice", grace=timedelta(0))
+    story.users("bob")
+    found = story.radius(key)
+    assert found.administrator
+    assert found.period.until_why == "past its grace"
+    assert found.period.last == rotated
+    assert [one.pattern for one in found.permissions] == ["*"]
+    with pytest.raises(InvalidInput, match="before"):
+        story.radius(key, since=datetime.now(UTC))
+    with pytest.raises(NoSuchEntity):
+        story.radius("AKIAIOSFODNN7EXAMPLE")
+
+
+# Unused
+
+
+def test_what_is_unused_is_told_by_service(story: Story) -> None:
+    story.users("alice", "bob")
+    story.group("empty")
+    story.policy("both", allow(["s3:Get*", "sqs:*"]), deny("iam:*"))
+    story.policy("nobodys", allow("s3:*"))
+    story.policy("bound", allow("*"))
+    story.attach("both", user="alice")
+    story.attach("both", group="empty")
+    story.did(permissions_boundary.put_user_permissions_boundary, user="bob", policy=arn("bound"))
+    story.attach(ADMINISTRATOR, user="bob")
+    key = story.key("alice")
+    story.used(key, "s3", NOW - timedelta(days=1))
+    found = story.unused(NOW - timedelta(days=10))
+    assert [(one.kind, one.name, one.of, one.unused) for one in found] == [
+        ("User", "bob", None, "never used; it has no access key"),
+        ("Grant", "both", "alice", "sqs"),
+        ("Grant", "AdministratorAccess", "bob", "all services"),
+        ("Policy", "nobodys", None, "attached to nobody"),
+        ("Group", "empty", None, "has no members, but policies: both"),
+    ]
+    later = story.unused(NOW)
+    assert [(one.kind, one.name, one.unused) for one in later][:2] == [
+        ("AccessKey", key, "not used since then"),
+        ("User", "alice", "not used since then"),
+    ]
+    assert ("Grant", "both", "s3, sqs") in [(one.kind, one.name, one.unused) for one in later]
+
+
+def test_commands_are_uses_of_iam(story: Story) -> None:
+    story.users("alice")
+    story.inline("own", "alice", allow("iam:CreateUser"))
+    with story.view() as view:
+        [alice] = read_grants(view).users.values()
+    story.ledger.circumstances = Circumstances(Principal(alice.arn, alice.id, authenticated=False))
+    story.users("bob")
+    assert [one.name for one in story.unused(NOW - timedelta(days=1))] == ["bob"]
+
+
+# Escalations
+
+
+SELF = "arn:aws:iam::*:user/${aws:username}"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "target"),
+    [
+        ("iam:AttachUserPolicy", SELF, "alice"),
+        ("iam:PutUserPolicy", "*", "alice"),
+        ("iam:AttachGroupPolicy", f"arn:aws:iam::{ACCOUNT}:group/ops", "ops"),
+        ("iam:PutGroupPolicy", "arn:aws:iam::*:group/*", "ops"),
+        ("iam:CreatePolicyVersion", arn("held"), "held"),
+    ],
+)
+def test_who_can_write_its_own_permissions_can_escalate(story: Story, action: str, resource: str, target: str) -> None:
+    story.users("alice")
+    story.group("ops", "alice")
+    story.policy("held", allow(action, resource))
+    story.attach("held", group="ops")
+    assert story.paths() == [("alice", [action], [target], "administrator", None)]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [allow("iam:AttachUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/bob")],
+        [allow("iam:AttachUserPolicy"), deny("iam:Attach*")],
+        [allow("iam:CreatePolicyVersion", arn("other"))],
+        [allow("iam:AddUserToGroup")],
+        [allow("iam:PassRole")],
+        [allow("iam:PutUserPermissionsBoundary")],
+        [allow("iam:SetDefaultPolicyVersion")],
+        [allow("iam:CreateAccessKey")],
+        [allow("iam:Get*"), allow("iam:List*")],
+    ],
+)
+def test_who_cannot_is_not_told(story: Story, statements: list[dict[str, Any]]) -> None:
+    story.users("alice", "bob")
+    story.policy("held", *statements)
+    story.attach("held", user="alice")
+    assert story.paths() == []
+
+
+def test_keys_and_passwords_of_others_lead_as_far_as_they_can(story: Story) -> None:
+    story.users("alice", "bob", "carol", "root2")
+    story.inline("keys", "alice", allow("iam:CreateAccessKey", f"arn:aws:iam::{ACCOUNT}:user/bob"))
+    story.inline("keys", "bob", allow("iam:UpdateLoginProfile", f"arn:aws:iam::{ACCOUNT}:user/carol"))
+    story.inline("self", "carol", allow("iam:PutUserPolicy", SELF))
+    story.attach(ADMINISTRATOR, user="root2")
+    put, change, create = "iam:PutUserPolicy", "iam:UpdateLoginProfile", "iam:CreateAccessKey"
+    assert story.paths() == [
+        ("alice", [create, change, put], ["bob", "carol", "carol"], "administrator", None),
+        ("bob", [change, put], ["carol", "carol"], "administrator", None),
+        ("carol", [put], ["carol"], "administrator", None),
+    ]
+    assert [one.name for one in story.escalations().administrators] == ["root2"]
+    assert [path[0] for path in story.paths("bob")] == ["bob"]
+
+
+def test_users_who_can_become_each_other_do_not_go_round_in_circles(story: Story) -> None:
+    story.users("alice", "bob")
+    for one, other, action in (("alice", "bob", "sqs:SendMessage"), ("bob", "alice", "s3:GetObject")):
+        mine = allow("iam:CreateAccessKey", f"arn:aws:iam::{ACCOUNT}:user/{other}")
+        story.inline("keys", one, mine, allow(action))
+    assert [(path[0], path[2]) for path in story.paths()] == [("alice", ["bob"]), ("bob", ["alice"])]
+
+
+def test_conditions_and_boundaries_are_told(story: Story) -> None:
+    story.users("alice")
+    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    story.inline("own", "alice", allow("iam:PutUserPolicy", SELF, Condition=mfa))
+    assert story.paths()[0][-1] == "if Bool aws:MultiFactorAuthPresent = true"
+    story.policy("limits", allow(["iam:PutUserPolicy", "iam:DeleteUserPermissionsBoundary", "s3:*"]))
+    story.did(permissions_boundary.put_user_permissions_boundary, user="alice", policy=arn("limits"))
+    assert [path[3] for path in story.paths()] == ["any policy, within the boundary limits"]
+    story.inline("more", "alice", allow("iam:DeleteUserPermissionsBoundary"))
+    assert [path[1] for path in story.paths()] == [["iam:PutUserPolicy"], ["iam:DeleteUserPermissionsBoundary"]]
+    before = story.head()
+    story.policy("none", allow("s3:*"))
+    story.did(permissions_boundary.put_user_permissions_boundary, user="alice", policy=arn("none"))
+    assert story.paths() == []
+    assert len(story.paths(position=before)) == 2
+
+
+def test_a_group_of_administrators_and_roles_lead_on(story: Story) -> None:
+    story.users("alice", "bob")
+    story.group("admins")
+    story.group("few")
+    story.policy("little", allow("s3:ListAllMyBuckets"))
+    story.attach("little", group="few")
+    story.attach(ADMINISTRATOR, group="admins")
+    story.inline("join", "alice", allow("iam:AddUserToGroup"))
+    story.inline("pass", "bob", allow(["iam:PassRole", "ec2:RunInstances"]))
+    assert [(path[0], path[2], path[3]) for path in story.paths()] == [
+        ("alice", ["admins"], "administrator"),
+        ("bob", [f"arn:aws:iam::{ACCOUNT}:role/example"], "what the role may do"),
+    ]
+
+
+def test_a_policy_with_versions_can_be_switched(story: Story) -> None:
+    story.users("alice")
+    story.policy("held", allow("iam:SetDefaultPolicyVersion"))
+    story.attach("held", user="alice")
+    assert story.paths() == []
+    story.did(
+        managed_policy.create_policy_version, policy=arn("held"), document=document(allow("*")), set_as_default=False
+    )
+    assert [path[3] for path in story.paths()] == ["what another version of it allows"]
+
+
+def test_an_inline_policy_that_is_written_anew_is_compared_with_the_old_one(story: Story) -> None:
+    story.users("alice")
+    before = story.inline("own", "alice", allow(["sqs:SendMessage", "sqs:DeleteMessage"]))
+    key = story.key("alice")
+    after = story.inline("own", "alice", allow(["sqs:SendMessage", "sns:Publish"]))
+    assert story.told(before) == [
+        ("alice", "-", "sqs:DeleteMessage", "*", None, after),
+        ("alice", "+", "sns:Publish", "*", None, after),
+    ]
+    assert {one.pattern for one in story.radius(key).permissions} == {
+        *("sqs:SendMessage", "sqs:DeleteMessage", "sns:Publish")
+    }
+
+
+def test_a_deny_that_came_is_told_as_the_cause(story: Story) -> None:
+    story.users("alice")
+    before = story.inline("own", "alice", allow("s3:GetObject"))
+    denied = story.inline("not", "alice", deny("s3:*", "arn:aws:s3:::secret/*"))
+    [change] = story.changed(before).changes
+    assert (change.difference.gained, change.difference.resource) == (False, "arn:aws:s3:::secret/*")
+    assert [(one.cause.effect, one.event and one.event.position) for one in change.sources] == [("Deny", denied)]
+
+
+# An account of many users
+
+
+def many(users: int, *, extra: bool = False) -> Grants:
+    """Users of a group with self-service, of whom each has a few of many policies besides, and every tenth may do more."""
+    found, how = Grants(ACCOUNT, 9), How(1, NOW, {})
+
+    def held(name: str, *statements: dict[str, Any]) -> HeldPolicy:
+        made = HeldPolicy(f"{arn(name)} v1", name, "Customer managed", document(*statements), arn(name), "v1")
+        found.policies[made.label] = made
+        return made
+
+    own = held("own", allow(["iam:CreateAccessKey", "iam:ChangePassword"], SELF))
+    mfa = deny("iam:*", Condition={"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}})
+    wide = held("wide", allow("iam:CreateLoginProfile", "arn:aws:iam::*:user/u4*"), mfa)
+    found.groups["all"] = Group("all", "all", f"arn:aws:iam::{ACCOUNT}:group/all")
+    found.granted["all"] = [(own, how), *([(held("extra", allow("ec2:*")), how)] if extra else [])]
+    for number in range(users):
+        id_ = f"AIDA{number}"
+        found.users[id_] = User(id_, f"u{number}", f"arn:aws:iam::{ACCOUNT}:user/u{number}", {}, NOW)
+        found.groups_of[id_] = [("all", how)]
+        found.granted[id_] = [(held(f"p{number % 300}", allow("s3:Get*", f"arn:aws:s3:::b{number}/*")), how)]
+        if number % 10 == 0:
+            found.granted[id_].append((wide, how))
+    return found
+
+
+@pytest.mark.slow
+def test_thousands_of_users_with_self_service_are_looked_at_in_seconds() -> None:
+    began = time.monotonic()
+    found = escalations(many(3_000), {})
+    assert {len(path.steps) for path in found.paths} == {1}
+    assert len(found.paths) == 300
+    assert found.untold == []
+    compared = changes(many(3_000), many(3_000, extra=True), GrantEvents({}), CATALOGUE)
+    assert {(one.difference.gained, one.difference.patterns[0][0]) for one in compared.changes} == {(True, "ec2:*")}
+    assert len(compared.changes) == 3_000
+    assert time.monotonic() - began < 60
