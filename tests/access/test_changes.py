@@ -167,7 +167,7 @@ class Story:
             return unused(view, read_grants(view), since)
 
     def radius(self, key: str, since: datetime | None = None) -> BlastRadius:
-        period = period_of(self.connection, ACCOUNT, key, self.head(), since)
+        period = period_of(self.connection, ACCOUNT, key, self.head(), datetime.now(UTC), since)
         return blast_radius(self.connection, ACCOUNT, key, period, CATALOGUE)
 
 
@@ -297,6 +297,7 @@ def test_an_administrators_key_and_the_end_of_a_grace(story: Story) -> None:
     story.attach(ADMINISTRATOR, user="alice")
     key = story.key("alice")
     rotated = story.did(access_key.rotate_access_key, user="alice", grace=timedelta(0))
+    assert story.radius(key).period.until_why == "past its grace"
     story.users("bob")
     found = story.radius(key)
     assert found.administrator
@@ -305,6 +306,8 @@ def test_an_administrators_key_and_the_end_of_a_grace(story: Story) -> None:
     assert [one.pattern for one in found.permissions] == ["*"]
     with pytest.raises(InvalidInput, match="before"):
         story.radius(key, since=datetime.now(UTC))
+    with pytest.raises(InvalidInput, match="not come yet"):
+        story.radius(key, since=datetime.now(UTC) + timedelta(days=1))
     with pytest.raises(NoSuchEntity):
         story.radius("AKIAIOSFODNN7EXAMPLE")
 
@@ -337,7 +340,8 @@ def test_what_is_unused_is_told_by_service(story: Story) -> None:
         ("AccessKey", key, "not used since then"),
         ("User", "alice", "not used since then"),
     ]
-    assert ("Grant", "both", "s3, sqs") in [(one.kind, one.name, one.unused) for one in later]
+    [both] = [one for one in later if one.name == "both"]
+    assert (both.unused, both.last_used) == ("s3, sqs", NOW - timedelta(days=1))
 
 
 def test_commands_are_uses_of_iam(story: Story) -> None:

@@ -88,14 +88,21 @@ class BlastRadius:
 
 
 def period_of(
-    connection: store.Connection, account_id: str, access_key_id: str, upto: int, since: datetime | None = None
+    connection: store.Connection,
+    account_id: str,
+    access_key_id: str,
+    upto: int,
+    now: datetime,
+    since: datetime | None = None,
 ) -> Period:
-    """The period of a key, as it was known at a position. Raises NoSuchEntity, InvalidInput."""
+    """The period of a key, as it was known at a position, at a time. Raises NoSuchEntity, InvalidInput."""
+    if since is not None and since > now:
+        raise InvalidInput(f"{since.isoformat()} had not come yet at {now.isoformat()}.")
     events = of_access_key(connection, account_id, access_key_id, upto)
     created = next(e for e in events if e.type == "AccessKeyCreated" and e.data["access_key_id"] == access_key_id)
     revoked = next((event for event in events if event.type == "AccessKeyRevoked"), None)
     begin, why = _begin(created, revoked, since)
-    end, end_why, last = _end(connection, account_id, access_key_id, events, revoked, upto)
+    end, end_why, last = _end(connection, account_id, access_key_id, events, revoked, upto, now)
     if end is not None and begin > end:
         raise InvalidInput(
             f"The Access Key with id {access_key_id} was {end_why} at {end.isoformat()}, before {begin.isoformat()}."
@@ -120,23 +127,17 @@ def _end(
     events: Sequence[RecordedEvent],
     revoked: RecordedEvent | None,
     upto: int,
+    now: datetime,
 ) -> tuple[datetime | None, str, int]:
     """When it ended, why, and the last position at which it could be used."""
     rotated = [e for e in events if e.type == "AccessKeyRotated" and e.data["access_key_id"] == access_key_id]
     ends = [(revoked.recorded_at, "revoked", revoked.position - 1)] if revoked else []
     for event in rotated:
         until = datetime.fromisoformat(event.data["usable_until"])
-        last = _last_position(connection, account_id, until, upto)
-        if last < upto:
+        if until <= now:
+            last = min(upto, store.position_at(connection, account_id, until))
             ends.append((until, "past its grace", max(last, event.position)))
     return min(ends) if ends else (None, NOT_ENDED, upto)
-
-
-def _last_position(connection: store.Connection, account_id: str, time: datetime, upto: int) -> int:
-    try:
-        return min(upto, store.position_at(connection, account_id, time))
-    except store.TimeInFuture:
-        return upto
 
 
 def blast_radius(

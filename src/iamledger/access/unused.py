@@ -130,20 +130,25 @@ class _Search:
         """Statements that users hold, of services that the users did not use: one for each user, policy and way."""
         reaches: dict[str, list[tuple[int, _Reach]]] = {}
         for user in self._sorted():
-            used = {service for service, at in self._of_user.get(user.id, {}).items() if at >= self._since}
+            times = self._of_user.get(user.id, {})
+            used = {service for service, at in times.items() if at >= self._since}
             for holding in self._grants.holdings(user.id):
                 label = holding.policy.label
                 if label not in reaches:
                     reaches[label] = list(_reaches(holding.policy))
                 for index, reach in reaches[label]:
                     if told := reach.unused(used):
-                        yield self._grant(user.name, holding, index, told)
+                        last = max(
+                            (at for one, at in times.items() if one not in used and reach.has(one)), default=None
+                        )
+                        yield self._grant(user.name, holding, index, told, last)
 
-    def _grant(self, user_name: str, holding: Holding, index: int, told: str) -> Unused:
+    def _grant(self, user_name: str, holding: Holding, index: int, told: str, last: datetime | None) -> Unused:
         latest = max((holding.granted, *([holding.joined] if holding.joined else [])), key=lambda how: how.position)
         group = holding.group.name if holding.group else None
         return Unused(
             *("Grant", holding.policy.name, told, user_name, group, index),
+            last_used=last,
             since=latest.at,
             position=latest.position,
         )
@@ -178,6 +183,10 @@ class _Reach:
 
     services: tuple[str, ...]
     all_but: bool
+
+    def has(self, service: str) -> bool:
+        """Whether a service is one of them."""
+        return (service in self.services) != self.all_but
 
     def unused(self, used: set[str]) -> str | None:
         """Which of them were not used, in words; None if all were."""

@@ -21,7 +21,7 @@ from iamledger.cli.access_answers import (
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
 from iamledger.cli.groups import commands
-from iamledger.cli.output import Output, note, print_csv, print_json, print_table, say
+from iamledger.cli.output import Output, cell, note, print_csv, print_json, print_table, say
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def check(
     """
     if (against is None) == (against_file is None):
         raise typer.BadParameter("give one of --against and --against-file", param_hint="--against")
+    if str(document) == str(against_file) == "-":
+        raise typer.BadParameter("one of the two documents can be standard input", param_hint="--against-file")
     from iamledger.cli.failures import DENIED
     from iamledger.policy.comparing import Budget, novelties
     from iamledger.services import open_catalogue
@@ -128,7 +130,7 @@ def check(
     elif rows:
         print_table(list(map(with_told_witness, rows)), CHECKED)
     else:
-        say(f"Nothing new: {named} grants all that {document} does, and denies nothing more.", "good")
+        say(f"Nothing new: {cell(named)} grants all that {cell(str(document))} does, and denies nothing more.", "good")
     if rows:
         raise typer.Exit(DENIED)
 
@@ -168,9 +170,9 @@ def blast_radius_(
     constraints.ACCESS_KEY_ID.check(key_id)
     begin = parse_time(since, end=False) if since is not None else None
     with at.view("access_keys") as view:
-        upto, origin = view.position, at.origin(view)
+        upto, now, origin = view.position, view.time, at.origin(view)
     connection, account_id = at.database.connection, at.account_id
-    period = period_of(connection, account_id, key_id, upto, begin)
+    period = period_of(connection, account_id, key_id, upto, now, begin)
     found = blast_radius(connection, account_id, key_id, period, open_catalogue(at.settings))
     projections = [all_projections()[name] for name in READS]
     paths: dict[tuple[str, ...], Mapping[str, Any]] = {}
