@@ -18,6 +18,7 @@ from iamledger.cli.access_answers import (
     told_novelty,
     with_told_witness,
 )
+from iamledger.cli.access_questions import in_force, named_users, parsed_document
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
 from iamledger.cli.groups import commands
@@ -25,8 +26,7 @@ from iamledger.cli.output import Output, cell, note, print_csv, print_json, prin
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
-    from iamledger.access.grants import Grants
-    from iamledger.policy import PolicyDocument
+    pass
 
 app = commands("Access over time: what changed, what a document would add, what is too much, what a key could do.")
 
@@ -68,7 +68,7 @@ def diff(
         before, first, arns = read_grants(view), at.origin(view), {**policy_arns(view), **arns}
     if before.position > after.position:
         raise InvalidInput(f"Position {before.position} (--from) comes after position {after.position} (--to).")
-    users = None if principal is None else _named_users(principal, before, after)
+    users = None if principal is None else named_users(principal, before, after)
     connection = at.database.connection
     events = read_grant_events(connection, at.account_id, before.position, after.position, arns)
     found = changes(before, after, events, open_catalogue(at.settings), users)
@@ -116,12 +116,12 @@ def check(
     from iamledger.policy.comparing import Budget, novelties
     from iamledger.services import open_catalogue
 
-    new = _parsed(document_text(document), str(document))
+    new = parsed_document(document_text(document), str(document))
     origin: Mapping[str, Any] = {}
     if against_file is not None:
-        old, named = _parsed(document_text(against_file), str(against_file)), str(against_file)
+        old, named = parsed_document(document_text(against_file), str(against_file)), str(against_file)
     else:
-        old, named, origin = _in_force(at, str(against))
+        old, named, origin = in_force(at, str(against))
     rows = [told_novelty(one) for one in novelties(new, old, Budget(), open_catalogue(at.settings))]
     if at.output is Output.JSON:
         print_json({**origin, "Document": str(document), "Against": named, "NothingNew": not rows, "Novelties": rows})
@@ -158,7 +158,8 @@ def blast_radius_(
     ways to give itself more are those of its first and its last moment.
     """
     from iamledger.access.blast_radius import blast_radius, period_of
-    from iamledger.access.escalations import escalations, numbers_of_versions, rows_of
+    from iamledger.access.escalation_paths import rows_of
+    from iamledger.access.escalations import escalations, numbers_of_versions
     from iamledger.access.grants import READS, read_grants
     from iamledger.engine.view import open_view
     from iamledger.history import owner_name
@@ -231,13 +232,14 @@ def escalations(at: Reading, principal: PrincipalOption = None) -> None:
     Decided on what there is in the account, with boundaries and Denies; what is open under conditions only says so.
     Administrators can do all already, and are told apart.
     """
-    from iamledger.access.escalations import COLUMNS, numbers_of_versions, rows_of
+    from iamledger.access.escalation_paths import COLUMNS, rows_of
     from iamledger.access.escalations import escalations as find
+    from iamledger.access.escalations import numbers_of_versions
     from iamledger.access.grants import READS, read_grants
 
     with at.view(*READS) as view:
         grants = read_grants(view)
-        user_id = None if principal is None else next(iter(_named_users(principal, grants)))
+        user_id = None if principal is None else next(iter(named_users(principal, grants)))
         found = find(grants, numbers_of_versions(view), user_id)
         rows = [row for path in found.paths for row in rows_of(path, grants)]
         administrators = [user.name for user in found.administrators]
@@ -250,46 +252,3 @@ def escalations(at: Reading, principal: PrincipalOption = None) -> None:
         note(f"Administrators already: {', '.join(administrators)}.")
     for text in found.untold:
         note(f"Cannot be told: {text}")
-
-
-def _named_users(principal: str, *moments: Grants) -> frozenset[str]:
-    """The ids of the user with a name, an ARN or an id, at one of some moments. Raises NoSuchEntity, ValidationError."""
-    from iamledger.iam import constraints
-    from iamledger.iam.refusals import NoSuchEntity
-
-    name = principal.rpartition("/")[2] if principal.startswith("arn:") else principal
-    constraints.EXISTING_USER_NAME.check(name)
-    found = frozenset(
-        user.id
-        for grants in moments
-        for user in grants.users.values()
-        if (user.arn == principal if principal.startswith("arn:") else name.lower() == user.name.lower())
-        or user.id == principal
-    )
-    if not found:
-        raise NoSuchEntity(f"The user with name {principal} cannot be found.")
-    return found
-
-
-def _parsed(text: str, named: str) -> PolicyDocument:
-    from iamledger.iam.refusals import MalformedPolicyDocument
-    from iamledger.policy import PolicyError, parse
-
-    try:
-        return parse(text)
-    except PolicyError as error:
-        raise MalformedPolicyDocument(f"{named}: {error}") from None
-
-
-def _in_force(at: Reading, policy: str) -> tuple[PolicyDocument, str, Mapping[str, Any]]:
-    """A managed policy's document, what it is called, and which moment it is of."""
-    from iamledger.iam import constraints
-    from iamledger_projections.managed_policies import get_policy
-    from iamledger_projections.policy_versions import get_version
-
-    constraints.POLICY_ARN.check(policy) if policy.startswith("arn:") else constraints.POLICY_NAME.check(policy)
-    with at.view("managed_policies", "policy_versions") as view:
-        found = get_policy(view, policy)
-        version = get_version(view, found["PolicyId"], found["DefaultVersionId"])
-        named = f"{found['Arn']} {version['VersionId']}"
-        return _parsed(version["Document"], named), named, at.origin(view)
