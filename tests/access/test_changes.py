@@ -268,7 +268,7 @@ def test_a_revoked_key_is_looked_at_from_when_it_is_suspected(story: Story) -> N
     story.did(inline_policy.delete_user_policy, user="alice", policy_name="short")
     story.used(key, "s3", suspected)
     story.ledger.circumstances = Circumstances(
-        Principal(f"arn:aws:iam::{ACCOUNT}:user/alice", "AIDAALICE", authenticated=True, access_key_id=key)
+        Principal(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, access_key_id=key)
     )
     made = story.did(user.create_user, name="mallory")
     story.ledger.circumstances = Circumstances(OPERATOR)
@@ -349,7 +349,7 @@ def test_commands_are_uses_of_iam(story: Story) -> None:
     story.inline("own", "alice", allow("iam:CreateUser"))
     with story.view() as view:
         [alice] = read_grants(view).users.values()
-    story.ledger.circumstances = Circumstances(Principal(alice.arn, alice.id, authenticated=False))
+    story.ledger.circumstances = Circumstances(Principal(alice.arn, alice.id, operator=OPERATOR))
     story.users("bob")
     assert [one.name for one in story.unused(NOW - timedelta(days=1))] == ["bob"]
 

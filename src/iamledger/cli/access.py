@@ -23,6 +23,7 @@ from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, cell, note, print_csv, print_json, print_table, say
+from iamledger.cli.permits import AUDIT, QUESTION, permit
 from iamledger.cli.session import Reading, reading
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ PrincipalOption = Annotated[
 
 
 @app.command(epilog="Example: iamledger access diff --from 2026-10-01 --to 2026-11-24 --principal alice")
-@reading(without=("as_of",))
+@reading(QUESTION, without=("as_of",))
 def diff(
     at: Reading,
     from_: Annotated[
@@ -85,7 +86,7 @@ def diff(
 
 
 @app.command(epilog="Example: iamledger access check --document new.json --against deployers")
-@reading()
+@reading(permit("policy", "against", "GetPolicyVersion", optional=True))
 def check(
     at: Reading,
     document: Annotated[
@@ -136,7 +137,7 @@ def check(
 
 
 @app.command("blast-radius", epilog="Example: iamledger access blast-radius AKIA… --since 2026-11-20T08:00:00Z")
-@reading()
+@reading(QUESTION, AUDIT)
 def blast_radius_(
     at: Reading,
     key_id: Annotated[
@@ -200,7 +201,7 @@ def blast_radius_(
 
 
 @app.command(epilog="Example: iamledger access unused --since 2026-08-01")
-@reading()
+@reading(QUESTION)
 def unused(
     at: Reading,
     since: Annotated[
@@ -225,7 +226,7 @@ def unused(
 
 
 @app.command(epilog="Example: iamledger access escalations --principal alice --as-of 2026-11-24")
-@reading()
+@reading(QUESTION)
 def escalations(at: Reading, principal: PrincipalOption = None) -> None:
     """Users who could give themselves permissions that they lack, and how: alone, or as others who could.
 
