@@ -57,7 +57,7 @@ def test_every_statement_that_matches_is_told_with_its_place() -> None:
     by_label = {source.label: source for source in told.matched}
     place = by_label["ReadOnly, of the group readers"].place
     assert (place.line, place.column) == (9, 3)
-    assert str(by_label["own"]) == "Allow (statement 0, line 4) of own, identity-based policy"
+    assert str(by_label["own"]) == "Allow (statement 1, line 4) of own, identity-based policy"
     assert told.lacking == told.would_have_matched == ()
 
 

@@ -82,7 +82,7 @@ def _granted(allowed: Allowed, grants: Grants, user_id: str) -> Mapping[str, Any
     return {
         "PolicyName": holding.policy.name,
         "GroupName": holding.group.name if holding.group else None,
-        "Statement": source.index,
+        "Statement": source.index + 1,
         "Position": latest.position,
         "GrantedBy": latest.by,
     }

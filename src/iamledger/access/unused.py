@@ -203,9 +203,9 @@ def _reaches(policy: HeldPolicy) -> Iterator[tuple[int, _Reach]]:
         statements = policy.document.statements
     except UnreadablePolicy:
         return
-    for index, statement in enumerate(statements):
+    for number, statement in enumerate(statements, 1):
         if statement.effect == "Allow":
-            yield index, _reach(statement)
+            yield number, _reach(statement)
 
 
 def _reach(statement: Statement) -> _Reach:

@@ -63,7 +63,7 @@ class Source:
     def __str__(self) -> str:
         at = "" if self.level is None else f" at level {self.level}"
         named = f"{self.sid} " if self.sid else ""
-        where = f"statement {self.index}, line {self.place.line}"
+        where = f"statement {self.index + 1}, line {self.place.line}"
         return f"{self.effect} {named}({where}) of {self.label}, {self.layer.value}{at}"
 
 
