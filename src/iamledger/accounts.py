@@ -104,6 +104,13 @@ def use_account(connection: Connection, settings: Settings, account_id: str) -> 
     file.write_text(account_id + "\n")
 
 
+def account_name(connection: Connection, account_id: str) -> str | None:
+    """The name of an account; None if there is no such account."""
+    if account_id not in account_ids(connection):
+        return None
+    return next((name for _, name in _names(connection, [account_id])), None)
+
+
 def _names(connection: Connection, accounts: Iterable[str]) -> Iterable[tuple[str, str]]:
     projection = all_projections()["accounts"]
     for account_id in accounts:

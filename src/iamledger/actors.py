@@ -7,6 +7,7 @@ import pwd
 from dataclasses import dataclass
 from typing import Any
 
+from iamledger.iam.refusals import AccessDenied
 from iamledger.store.connection import Connection
 
 
@@ -20,6 +21,10 @@ class LocalOperator:
     def told(self) -> dict[str, Any]:
         """The form in which an event's context names the actor."""
         return {"type": "LocalOperator", "os_user": self.os_user, "database_user": self.database_user}
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two requests those of the same actor."""
+        return self.told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Principal:
         """Is it the account's root, who may do all?"""
         return self.arn.endswith(":root")
 
+    def check_account(self, account_id: str) -> None:
+        """Raise AccessDenied for another account than its own."""
+        if self.arn.split(":")[4] != account_id:
+            raise AccessDenied(f"{self.arn} is not of account {account_id}, and can do nothing there.")
+
     def told(self) -> dict[str, Any]:
         """The form in which an event's context names the actor."""
         told: dict[str, Any] = {"type": "Principal", "arn": self.arn, "unique_id": self.unique_id}
@@ -50,6 +60,10 @@ class Principal:
         if self.operator is not None:
             told["operator"] = self.operator.told()
         return told
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two requests those of the same actor, also after it was renamed or its key was rotated."""
+        return {"type": "Principal", "unique_id": self.unique_id}
 
 
 Actor = LocalOperator | Principal

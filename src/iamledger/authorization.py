@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from iamledger.actors import Principal
 from iamledger.decisions import Bound, query_of
+from iamledger.iam import constraints
 from iamledger.iam.access_key import AccessKey
 from iamledger.iam.attachment import GroupAttachedPolicies, UserAttachedPolicies
 from iamledger.iam.denial import RequestDenied
@@ -27,11 +28,15 @@ from iamledger.iam.nouns import Name, Named, Noun
 from iamledger.iam.permissions import Permission, permissions_of
 from iamledger.iam.permissions_boundary import UserPermissionsBoundary
 from iamledger.iam.refusals import AccessDenied, InvalidClientTokenId, InvalidInput, NoSuchEntity
+from iamledger.iam.resource import ResourcePolicy
+from iamledger.iam.resource_arn import governing_arns
 from iamledger.iam.user import User, UserExistence, UserTags
 from iamledger.past import Past
 from iamledger.policy import (
     Caller,
     CompiledPolicies,
+    Kind,
+    Layer,
     Outcome,
     Policy,
     PolicyDocument,
@@ -41,11 +46,8 @@ from iamledger.policy import (
     compile_policies,
     parse,
 )
-from iamledger.principals import root_as_caller, user_as_caller
+from iamledger.principals import REGION, facts_of_user, known_of_requests, root_as_caller, user_as_caller
 from iamledger.store.events import Match
-
-REGION = "us-east-1"
-"""IAM is a global service: its requests are made in this region."""
 
 _OF_CALLER: tuple[type[Noun], ...] = (
     User,
@@ -61,17 +63,24 @@ _OF_POLICIES: tuple[type[Noun], ...] = (ManagedPolicy, PolicyVersions)
 _ALL: tuple[type[Noun], ...] = (*_OF_CALLER, AccessKey, *_OF_GROUPS, *_OF_POLICIES)
 _GRANTING = {event for noun in _ALL for event in noun.evolves_on}
 
+_OF_LEDGER = ("arn:aws:iam:", "arn:aws:iamledger:", "*")
+"""What begins so is no registered resource, so it has no policy."""
+
 Text = tuple[str, str]
 """A policy: its label, and its document as it was submitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a caller wants to do: an action, to what a noun of that kind is called, or to the resource of an ARN."""
+    """What a caller wants to do: an action, to the resource of an ARN.
+
+    `user_id` is the user's, if the resource is one; `told` is what the caller named, for who is not to learn what that is.
+    """
 
     action: str
     resource: str
-    noun: type[Noun] | None = None
+    user_id: str | None = None
+    told: str | None = None
 
 
 def caller_query(principal: Principal) -> list[Match]:
@@ -104,36 +113,33 @@ class Authorization:
     def check(self, bound: Bound) -> None:
         """Raise AccessDenied, with the attempt, unless the caller has every permission that a decision needs."""
         permissions = permissions_of(bound.decision)
-        self._check_account()
+        self._principal.check_account(self._account_id)
         if not permissions:
             operation = "".join(word.capitalize() for word in bound.decision.__name__.split("_"))
             raise AccessDenied(f"{operation} is for the local operator alone.")
         for permission in permissions:
-            if permission.when is None or bound.wishes.get(permission.when):
+            if permission.when is None or bound.given().get(permission.when):
                 self._check(permission, bound)
 
     def demand(self, demand: Demand) -> None:
         """Raise AccessDenied, with the attempt, unless the caller may do what it wants."""
-        self._check_account()
-        if demand.noun is None:
-            self._decide(demand.action, demand.resource, {})
-        else:
-            self._decide(demand.action, *self._resource(demand.noun, demand.resource))
+        self._principal.check_account(self._account_id)
+        facts = self._facts(User, demand.user_id) if demand.user_id else {}
+        self._decide(demand.action, demand.resource, facts, demand.told)
 
     def learned(self, events: Iterable[Event]) -> None:
         """Events were added to the past: if they are about grants, the caller's may be others now."""
         if any(type(event) in _GRANTING for event in events):
             self._known = None
 
-    def _check_account(self) -> None:
-        if self._principal.arn.split(":")[4] != self._account_id:
-            raise AccessDenied(f"{self._principal.arn} is not of account {self._account_id}, and can do nothing there.")
-
     def _check(self, permission: Permission, bound: Bound) -> None:
         facts: Mapping[str, Any] = {}
+        named: str | None = None
         if isinstance(permission.on, str):
             noun, reference = bound.nouns[permission.on], bound.references[permission.on]
-            arn, facts = self._resource(noun, reference, str(bound.wishes.get("path", "/")))
+            path = constraints.PATH.check(str(bound.wishes.get("path", "/")))
+            arn, facts = self._resource(noun, reference, path)
+            named = _named(self._account_id, noun, reference, path)
         else:
             try:
                 bound.resolve_names(self._past)
@@ -144,7 +150,7 @@ class Authorization:
             if told is None:
                 return
             arn = told
-        self._decide(permission.action, arn, {**facts, **_keys(permission, bound)})
+        self._decide(permission.action, arn, {**facts, **_keys(permission, bound)}, named)
 
     def _resource(self, noun: type[Noun], reference: str, path: str = "/") -> tuple[str, Mapping[str, Any]]:
         """The ARN of what is called so, and the context keys that go with it.
@@ -169,31 +175,43 @@ class Authorization:
         if kind is not User:
             return {}
         tags, boundary = self._fold(UserTags, id_).tags, self._fold(UserPermissionsBoundary, id_)
-        facts: dict[str, Any] = {
-            f"{prefix}:ResourceTag/{key}": value for key, value in tags for prefix in ("aws", "iam")
-        }
-        return {**facts, "iam:PermissionsBoundary": boundary.policy_arn} if boundary.policy_id else facts
+        return facts_of_user(dict(tags), boundary.policy_arn if boundary.policy_id else None)
 
-    def _decide(self, action: str, arn: str, facts: Mapping[str, Any]) -> None:
+    def _decide(self, action: str, arn: str, facts: Mapping[str, Any], named: str | None) -> None:
         caller, policies = self._caller()
         context: dict[str, Any] = {
-            "aws:CurrentTime": self._now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "aws:EpochTime": str(int(self._now.timestamp())),
+            **known_of_requests(self._now, self._account_id),
             "aws:RequestedRegion": REGION,
             **({"aws:SourceIp": self._source_address} if self._source_address else {}),
             **facts,
         }
         request = Request(caller, action, arn, None, context)
+        governing = self._resource_policy(arn)
+        if governing is not None:
+            policies = policies.beside(governing)
         if not policies.decide(request):
-            raise self._denied(policies, request)
+            raise self._denied(policies, request, named or arn)
 
-    def _denied(self, policies: CompiledPolicies, request: Request) -> AccessDenied:
+    def _resource_policy(self, arn: str) -> Policy | None:
+        """The policy that governs a registered resource: its own, or that of the nearest in which it lies."""
+        candidates = [] if arn.startswith(_OF_LEDGER) else governing_arns(arn)
+        self._look_at(query_of((ResourcePolicy, one) for one in candidates))
+        for one in candidates:
+            document = self._past.fold(ResourcePolicy, one).document
+            if document is not None:
+                return Policy(
+                    f"policy of resource {one}", _parsed(f"policy of resource {one}", document, Kind.RESOURCE)
+                )
+        return None
+
+    def _denied(self, policies: CompiledPolicies, request: Request, named: str) -> AccessDenied:
+        """The refusal tells what the caller named, and the kind of policy; the event, which needs a permission, the rest."""
         explanation = policies.explain(request)
         outcome, layer = explanation.decision.outcome, explanation.decision.layer
-        denies = [str(source) for source in explanation.matched if source.effect == "Deny"]
-        told = f"User: {self._principal.arn} is not authorized to perform: {request.action} on resource: {request.resource}"
+        denying = [source for source in explanation.matched if source.effect == "Deny"]
+        told = f"User: {self._principal.arn} is not authorized to perform: {request.action} on resource: {named}"
         if outcome is Outcome.EXPLICIT_DENY:
-            denied = AccessDenied(f"{told} with an explicit deny: {'; '.join(denies)}")
+            denied = AccessDenied(f"{told} with an explicit deny in {_a(layer)}")
         else:
             denied = AccessDenied(f"{told} because no {layer.value} allows the {request.action} action")
         denied.attempt = RequestDenied(
@@ -202,7 +220,9 @@ class Authorization:
             resource_arn=request.resource,
             outcome=outcome.value,
             decided_by=layer.value,
-            statements=denies,
+            statements=[
+                {"policy": source.label, "statement": source.index + 1, "sid": source.sid} for source in denying
+            ],
         )
         return denied
 
@@ -280,11 +300,22 @@ def compiled(identity: tuple[Text, ...], boundary: Text | None) -> CompiledPolic
 
 
 @lru_cache(maxsize=1024)
-def _parsed(label: str, text: str) -> PolicyDocument:
+def _parsed(label: str, text: str, kind: Kind = Kind.IDENTITY) -> PolicyDocument:
     try:
-        return parse(text)
+        return parse(text, kind)
     except PolicyError as error:
         raise InvalidInput(f"{label} cannot be read, so nothing can be decided by it: {error}") from None
+
+
+def _named(account_id: str, noun: type[Noun], reference: str, path: str) -> str:
+    """What the caller named, without what it may not know of it: an ARN at the path `/`, or the id of a key."""
+    if issubclass(noun, Name):
+        return noun.arn_of(account_id, reference, path)
+    return noun.named_by.arn_of(account_id, reference, "/") if issubclass(noun, Named) else reference
+
+
+def _a(layer: Layer) -> str:
+    return f"{'an' if layer is Layer.IDENTITY else 'a'} {layer.value}"
 
 
 def _keys(permission: Permission, bound: Bound) -> dict[str, Any]:

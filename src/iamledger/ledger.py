@@ -174,9 +174,11 @@ class Ledger:
     def permit(self, demands: Sequence[Demand]) -> None:
         """Raise AccessDenied, and record the attempt, unless the caller may do all of it. The operator and the root may."""
         actor = self.circumstances.actor
-        if isinstance(actor, Principal) and not actor.is_root:
-            with self._recorded():
-                self._insist(lambda: self._permit(demands))
+        if isinstance(actor, Principal):
+            actor.check_account(self.account_id)
+            if demands and not actor.is_root:
+                with self._recorded():
+                    self._insist(lambda: self._permit(demands))
 
     @contextmanager
     def _recorded(self, dry_run: bool = False) -> Iterator[None]:
@@ -186,13 +188,14 @@ class Ledger:
         except AccessDenied as denied:
             attempt = denied.attempt
             if attempt is not None and not dry_run:
-                self._insist(lambda: self._record(attempt))
+                request = store.Request(str(uuid4()), sha256(b"").hexdigest())
+                self._insist(lambda: self._record(attempt, request))
             raise
 
-    def _record(self, event: Event) -> None:
-        request = store.Request(str(uuid4()), sha256(b"").hexdigest())
+    def _record(self, event: Event, request: store.Request) -> None:
         context = self._context(request.id)
-        store.append(self.database.connection, self.account_id, [_stored(event)], context=context, request=request)
+        with suppress(store.RequestRecorded):  # the answer to the first try was lost
+            store.append(self.database.connection, self.account_id, [_stored(event)], context=context, request=request)
 
     def _permit(self, demands: Sequence[Demand]) -> None:
         past = Past()
@@ -336,7 +339,7 @@ class Ledger:
             {"decision": command.decision.__name__, "wishes": {**self._wishes(one, command.assumed), **command.asked}}
             for one, command in zip(bound, commands, strict=True)
         ]
-        asked = {"decisions": decisions, "actor": self.circumstances.actor.told()}
+        asked = {"decisions": decisions, "actor": self.circumstances.actor.identity()}
         return sha256(store.canonical(asked)).hexdigest()
 
     def _wishes(self, bound: Bound, without: Collection[str]) -> Any:

@@ -6,8 +6,12 @@ The context keys are those that IAM puts into every request of such a principal 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from iamledger.policy import Caller
+
+REGION = "us-east-1"
+"""IAM is a global service: its requests are made in this region."""
 
 
 def user_as_caller(arn: str, user_id: str, user_name: str, tags: Mapping[str, str]) -> Caller:
@@ -35,3 +39,19 @@ def root_as_caller(account_id: str) -> Caller:
         "aws:PrincipalIsAWSService": "false",
     }
     return Caller.of(arn, context=context)
+
+
+def known_of_requests(time: datetime, resource_account: str) -> dict[str, str]:
+    """The keys that every request has, whoever makes it."""
+    utc = time.astimezone(UTC)
+    return {
+        "aws:CurrentTime": utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
+        "aws:EpochTime": str(int(utc.timestamp())),
+        "aws:ResourceAccount": resource_account,
+    }
+
+
+def facts_of_user(tags: Mapping[str, str], boundary_arn: str | None) -> dict[str, str]:
+    """The keys of a request about a user: its tags, and the ARN of its permissions boundary, if it has one."""
+    facts = {f"{prefix}:ResourceTag/{key}": value for key, value in tags.items() for prefix in ("aws", "iam")}
+    return facts if boundary_arn is None else {**facts, "iam:PermissionsBoundary": boundary_arn}

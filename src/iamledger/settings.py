@@ -53,9 +53,11 @@ class Settings:
 def settings() -> Settings:
     """Read the environment. Raises SettingsError."""
     get = os.environ.get
-    key_id, secret = get("IAMLEDGER_ACCESS_KEY_ID") or None, get("IAMLEDGER_SECRET_ACCESS_KEY") or None
-    if (key_id is None) != (secret is None):
-        raise SettingsError("IAMLEDGER_ACCESS_KEY_ID and IAMLEDGER_SECRET_ACCESS_KEY go together: set both, or none.")
+    key_id, secret = get("IAMLEDGER_ACCESS_KEY_ID"), get("IAMLEDGER_SECRET_ACCESS_KEY")
+    if (key_id is None) != (secret is None) or "" in (key_id, secret):  # what failed to be set is not the operator
+        raise SettingsError(
+            "IAMLEDGER_ACCESS_KEY_ID and IAMLEDGER_SECRET_ACCESS_KEY go together: set both, or unset both."
+        )
     return Settings(
         default_home(),
         get("IAMLEDGER_DATABASE_URL"),

@@ -25,6 +25,8 @@ from test_authorization import DECISIONS
 
 LOCAL = {"policy validate", "policy expand", "service list", "service show"}
 """Look at no ledger, and so have no caller."""
+OPERATORS = {"account create", "account use", "projection rebuild", "projection verify", "resource shared-with-me"}
+"""Are refused to all users, before anything is asked."""
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -100,7 +102,10 @@ def test_no_command_is_forgotten(acme: Program, credentials: dict[str, str], nam
     before = acme.heads()
     ran = acme(*arguments, "--as", "nobody") if takes_a_caller else acme(*arguments, **credentials)
     changed = [row[0] for row in acme.heads() if row not in before]
-    assert changed in ([], ["123456789012", "events", "requests"]), "but for the attempt"
+    recorded = (
+        [] if name.startswith("db ") or " ".join(arguments[:2]) in OPERATORS else ["123456789012", "events", "requests"]
+    )
+    assert changed == recorded, "nothing but the attempt"
     assert ran.err.startswith("AccessDenied: "), ran.err
     assert ran.out == ""
     assert ran.status == 1
@@ -158,8 +163,16 @@ def test_a_credential_is_of_its_account_alone(acme: Program, credentials: dict[s
     assert acme("apply", "acme.yaml", **credentials).status == 0
     (acme.folder / "other.yaml").write_text('accounts:\n  "234567890123":\n    users:\n      carol: {}\n')
     ran = acme("apply", "other.yaml", **credentials)
-    assert "is not of account 234567890123" in ran.err
+    assert "nothing in another account" in ran.err
     assert ran.status == 1
+    told = set()
+    for content in ("name: other", "name: wrong", "email: root@other.example", "users: {nobody: {}}"):
+        for key in ("234567890123", "345678901234", "other", "another"):
+            (acme.folder / "probe.yaml").write_text(f'accounts:\n  "{key}":\n    {content}\n')
+            told.add(acme("plan", "probe.yaml", **credentials))
+    assert len(told) == 1, "whatever a file says of another account, the answer is the same"
+    told = {acme("user", "list", "--account", account, **credentials) for account in ("other", "another", "9" * 12)}
+    assert len(told) == 1
 
 
 def test_both_settings_or_none(acme: Program) -> None:
@@ -174,3 +187,84 @@ def test_a_secret_is_never_repeated(acme: Program, credentials: dict[str, str]) 
     assert ran.err.startswith("SignatureDoesNotMatch")
     assert secret not in ran.err + ran.out
     assert acme.rows("SELECT count(*) FROM iamledger.events WHERE data::text LIKE %s", f"%{secret}%") == [(0,)]
+
+
+MANNERS = {
+    "user": ["alice", "ALICE", "{id}"],
+    "group": ["ops", "Ops", "{id}"],
+    "policy": ["AdministratorAccess", "arn:aws:iam::aws:policy/AdministratorAccess"],
+    "principal": ["alice", "{id}", "arn:aws:iam::123456789012:user/secret/alice"],
+}
+READING = [
+    ("user", ["user", "show"]),
+    ("user", ["access-key", "list"]),
+    ("user", ["policy", "list-inline", "--user"]),
+    ("user", ["policy", "show-inline", "p", "--user"]),
+    ("group", ["group", "show"]),
+    ("group", ["policy", "list-inline", "--group"]),
+    ("policy", ["policy", "show"]),
+    ("policy", ["policy", "version", "list"]),
+    ("policy", ["policy", "version", "show", "--", "{}", "v1"]),
+    ("principal", ["what-can"]),
+    ("principal", ["can", "--", "{}", "s3:GetObject", "arn:aws:s3:::x"]),
+]
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    new_database: Callable[[], Urls], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Program, dict[str, str]]:
+    """Carol may read everything but what is secret. Then alice, a group and a key are gone or elsewhere."""
+    urls, folder = new_database(), tmp_path_factory.mktemp("guarded")
+    program = Program(folder, environment(folder / "home", **own_server(urls)), urls)
+    program.did("account", "create", "acme", "--email", "root@acme.example", "--id", "123456789012")
+    secret = [f"arn:aws:iam::123456789012:{kind}/secret/*" for kind in ("user", "group")]
+    statements = [
+        {"Effect": "Allow", "Action": ["iam:*", "iamledger:*"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "*", "Resource": [*secret, "arn:aws:iam::aws:policy/AdministratorAccess"]},
+    ]
+    (folder / "carol.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    ids = {}
+    for user, path in (("carol", "/"), ("alice", "/secret/")):
+        ids[user] = program.did("user", "create", user, "--path", path)["Result"]["UserId"]
+    ids["ops"] = program.did("group", "create", "ops", "--path", "/secret/")["Result"]["GroupId"]
+    program.did("policy", "put-inline", "p", "carol.json", "--user", "carol")
+    key, _ = program.issued("create", "alice")
+    ids["before"] = str(program.did("policy", "put-inline", "p", "carol.json", "--user", "alice")["Position"])
+    return program, {**ids, "key": key}
+
+
+@pytest.mark.parametrize("when", [[], ["--as-of", "{before}"]], ids=["now", "then"])
+@pytest.mark.parametrize(("kind", "words"), READING, ids=lambda part: part if isinstance(part, str) else " ".join(part))
+def test_a_deny_holds_whatever_a_thing_is_called_by(
+    guarded: tuple[Program, dict[str, str]], kind: str, words: list[str], when: list[str]
+) -> None:
+    program, ids = guarded
+    when = [word.format(**ids) for word in when]
+    for manner in MANNERS[kind]:
+        called = manner.format(id=ids["ops" if kind == "group" else "alice"])
+        said = [word.replace("{}", called) for word in words]
+        if "{}" not in words:
+            said.append(called)
+        else:
+            said = [*(word for word in said if word != "--")]
+        ran = program(*said, *when, "--as", "carol")
+        assert ran.err.startswith("AccessDenied: "), (said, ran)
+        assert ran.out == ""
+
+
+def test_the_past_is_permitted_by_the_names_it_had(guarded: tuple[Program, dict[str, str]]) -> None:
+    program, ids = guarded
+    at = ["--as-of", ids["before"], "--as", "carol"]
+    program.did("access-key", "revoke", ids["key"])
+    program.did("policy", "delete-inline", "p", "--user", "alice")
+    program.did("user", "update", "alice", "--new-path", "/")
+    assert program("user", "show", "alice", "--as", "carol").status == 0
+    for words in (["user", "show", "alice"], ["user", "show", ids["alice"]], ["access-key", "show", ids["key"]]):
+        assert program(*words, *at).err.startswith("AccessDenied: ")
+    assert program("user", "show", "alice", "--diff", ids["before"], "12", "--as", "carol").err.startswith(
+        "AccessDenied"
+    )
+    program.did("user", "delete", "alice")
+    for words in (["user", "show", "alice"], ["user", "show", ids["alice"]], ["access-key", "show", ids["key"]]):
+        assert program(*words, *at).err.startswith("AccessDenied: ")

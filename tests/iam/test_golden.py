@@ -107,7 +107,7 @@ VARIANTS: dict[str, Event] = {
         resource_arn="arn:aws:iam::123456789012:user/eng/~!/carol",
         outcome="explicitDeny",
         decided_by="identity-based policy",
-        statements=["Deny NotCarol (statement 1, line 1) of inline policy x of user Alice, identity-based policy"],
+        statements=[{"policy": "inline policy x of user Alice", "statement": 1, "sid": "NotCarol"}],
     ),
     "RequestDenied.implicitly": RequestDenied(
         user_id=USER,

@@ -208,7 +208,7 @@ def _row_of_source(source: Source) -> Mapping[str, Any]:
         "PolicyName": source.policy.name if source.policy else source.cause.label,
         "PolicyArn": source.policy.arn if source.policy else None,
         "PolicyVersion": source.policy.version if source.policy else None,
-        "Statement": source.cause.index + 1,
+        "Statement": None if source.cause.index is None else source.cause.index + 1,
         "GroupName": source.group,
         "Present": "after" if source.cause.after else "before",
         "Event": event.type if event else None,

@@ -4,7 +4,8 @@ A request knows what the ledger knows, unless the question says otherwise:
 
 - the keys of its caller (`iamledger.principals`);
 - `aws:CurrentTime` and `aws:EpochTime`: the moment of the view, so that the past is decided with the time it had then;
-- `aws:ResourceAccount`: the account that the resource is said to be in, else the one that its ARN names, else the caller's.
+- `aws:ResourceAccount`: the account that the resource is said to be in, else the one that its ARN names, else the caller's;
+- for actions of IAM and iamledger, what their commands know: `aws:RequestedRegion`, and of a user the tags and the boundary.
 
 All other keys are absent, as they are in a request of IAM that does not have them.
 """
@@ -14,13 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from iamledger.access.grants import How
 from iamledger.iam import constraints
 from iamledger.iam.refusals import NoSuchEntity, ValidationError
 from iamledger.policy import Caller, Policy, Request
+from iamledger.principals import known_of_requests
 from iamledger_projections.groups import get_group
 from iamledger_projections.users import get_user
 
@@ -36,7 +38,7 @@ class Question:
     """May somebody do an action to a resource?
 
     `resource_policy` is the policy of the resource, if it has one, and `put` tells who put it; `resource_account` has the
-    resource.
+    resource, and if that is another one, `known_at` is the position of its ledger that was looked at, and its time.
     """
 
     action: str
@@ -45,21 +47,14 @@ class Question:
     resource_account: str | None = None
     resource_policy: Policy | None = None
     put: How | None = None
+    known_at: tuple[int, datetime] | None = None
 
     def request(self, caller: Caller, account_id: str, time: datetime) -> Request:
         """The request by which a caller of an account would ask, at a time."""
         account = self.resource_account or account_in(self.resource) or account_id
-        return Request(caller, self.action, self.resource, account, {**known(time, account), **self.context})
-
-
-def known(time: datetime, resource_account: str) -> dict[str, str]:
-    """The keys that every request has, whoever makes it."""
-    utc = time.astimezone(UTC)
-    return {
-        "aws:CurrentTime": utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z",
-        "aws:EpochTime": str(int(utc.timestamp())),
-        "aws:ResourceAccount": resource_account,
-    }
+        return Request(
+            caller, self.action, self.resource, account, {**known_of_requests(time, account), **self.context}
+        )
 
 
 def account_in(resource: str) -> str | None:
@@ -152,5 +147,5 @@ def _by_arn(view: View, arn: str, groups: bool) -> Named:
         raise NoSuchEntity(f"{arn} is not of account {view.account_id}. Give --account {account}.")
     named = _user(view, name) if kind == "user" else _group(view, name)
     if named.arn != arn:
-        raise NoSuchEntity(f"{arn} cannot be found. The ARN of the {kind} {named.name} is {named.arn}.")
+        raise NoSuchEntity(f"{arn} cannot be found. Give the name, or look the ARN up: iamledger {kind} show {name}")
     return named

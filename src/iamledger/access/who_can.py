@@ -20,12 +20,12 @@ from typing import NamedTuple
 from iamledger.access.compiled import NOTHING, Access
 from iamledger.access.grants import Grants, HeldPolicy, Holding, How, User
 from iamledger.access.matching import Asked, asked_of, asked_of_resource
-from iamledger.access.questions import ROOT, Question, known
+from iamledger.access.questions import ROOT, Question
 from iamledger.access.statements import COLUMNS, Row, condition_text, order, row_of
 from iamledger.policy import Grant, Kind, Request, Source
 from iamledger.policy.combining import combine
 from iamledger.policy.substitution import Facts
-from iamledger.principals import root_as_caller
+from iamledger.principals import known_of_requests, root_as_caller
 
 ALLOWED, CONDITIONAL = "ALLOWED", "CONDITIONAL"
 
@@ -89,7 +89,7 @@ class _Search:
     def __init__(self, grants: Grants, question: Question, time: datetime) -> None:
         self.grants = grants
         given = {key.lower() for key, value in question.context.items() if value not in ([], ())}
-        given |= {key.lower() for key in known(time, grants.account_id)}
+        given |= {key.lower() for key in known_of_requests(time, grants.account_id)}
         policies = {policy.label: policy for held in grants.granted.values() for policy, _ in held}
         policies |= {policy.label: policy for policy, _ in grants.boundaries.values()}
         about = question.action, question.resource, given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from iamledger.cli.completing import USER
 from iamledger.cli.documents import document_text
-from iamledger.cli.output import instant, note
+from iamledger.cli.output import Output, instant, note, say
 
 if TYPE_CHECKING:
     from iamledger.access.questions import Question
@@ -89,6 +90,33 @@ def question(
     return checked(Question(action, resource, context_of(context), resource_account, policy))
 
 
+def completed(at: Reading, asked: Question) -> Question:
+    """The question, with all that the ledger knows of the resource: whose it is, its policy, and the facts about a user."""
+    return governed(at, with_facts(at, asked))
+
+
+def with_facts(at: Reading, asked: Question) -> Question:
+    """The question, with the context keys that a command would have. What was given comes first."""
+    from iamledger.access.questions import account_in, named_principal
+    from iamledger.iam.refusals import Refusal
+    from iamledger.principals import REGION, facts_of_user
+    from iamledger_projections.permissions_boundaries import boundary_of
+    from iamledger_projections.users import get_user
+
+    if asked.action.partition(":")[0].lower() not in ("iam", "iamledger"):
+        return asked
+    facts: dict[str, Any] = {"aws:RequestedRegion": REGION}
+    if ":user/" in asked.resource and account_in(asked.resource) == at.account_id:
+        with at.view("users", "groups", "permissions_boundaries", "managed_policies") as view, suppress(Refusal):
+            user = named_principal(view, asked.resource)
+            tags = {tag["Key"]: tag["Value"] for tag in get_user(view, user.name)["Tags"]}
+            bound = boundary_of(view, str(user.user_id))
+            facts |= facts_of_user(tags, bound["PermissionsBoundaryArn"] if bound else None)
+    given = {key.lower() for key in asked.context}
+    kept = {key: value for key, value in facts.items() if key.lower() not in given}
+    return replace(asked, context={**kept, **asked.context})
+
+
 def governed(at: Reading, asked: Question) -> Question:
     """The question, with the account that has the resource, and the policy that governs it there, as of the same moment.
 
@@ -115,6 +143,23 @@ def governed(at: Reading, asked: Question) -> Question:
     return elsewhere[0] if elsewhere else asked
 
 
+def origin_of_resource(asked: Question) -> dict[str, Any]:
+    """Which moment of another account's ledger the resource's policy is of, for programs."""
+    if asked.known_at is None:
+        return {}
+    return {"ResourcePosition": asked.known_at[0], "ResourceRecordedAt": asked.known_at[1]}
+
+
+def tell_resource(at: Reading, asked: Question) -> None:
+    """The same for people. To ask for the same answer again, give the later of the two times."""
+    if asked.known_at is not None:
+        position, recorded_at = asked.known_at
+        told = (
+            f"the resource as of position {position}, recorded {instant(recorded_at)}, account {asked.resource_account}"
+        )
+        say(told, "faint") if at.output is Output.TABLE else note(told)
+
+
 def _governed_in(at: Reading, asked: Question, account_id: str) -> Question | None:
     """The question, if that account has registered the resource. A user is told nothing of other accounts."""
     from iamledger.access.resources import READS, resource_of
@@ -137,7 +182,8 @@ def _governed_in(at: Reading, asked: Question, account_id: str) -> Question | No
         return None  # that account began later
     if found is None:
         return None
-    return replace(asked, resource_account=account_id, resource_policy=found.policy, put=found.granted)
+    known = None if account_id == at.account_id else (view.position, view.recorded_at)
+    return replace(asked, resource_account=account_id, resource_policy=found.policy, put=found.granted, known_at=known)
 
 
 def simulated_from(file: Path, kind: Kind, label: str | None = None, type_: str = "none") -> Simulated:

@@ -107,6 +107,8 @@ def log(
         time.sleep(FOLLOW_SECONDS)
         head = store.head(connection, account_id).position
         if head > upto:
+            at.authorize((AUDIT,), {})  # the permission may be gone since
+            head = store.head(connection, account_id).position
             events = find(connection, account_id, wanted, after=upto, upto=head, newest_first=False)
             if events:
                 _show(at, events, patch=patch, oneline=oneline, position=head, goes_on=True)

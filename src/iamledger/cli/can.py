@@ -14,8 +14,10 @@ from iamledger.cli.asking import (
     Resource,
     ResourceAccountOption,
     ResourcePolicyOption,
-    governed,
+    completed,
+    origin_of_resource,
     question,
+    tell_resource,
 )
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
@@ -56,16 +58,18 @@ def can(
     from iamledger.access.questions import named_principal
     from iamledger.cli.failures import DENIED
 
-    asked = governed(at, question(action, resource, context, resource_policy, resource_account))
+    asked = completed(at, question(action, resource, context, resource_policy, resource_account))
     with at.view(*READS) as view:
         answer = answers.can(view, named_principal(view, principal), asked)
         if at.output is Output.JSON:
-            print_json({**at.origin(view), "Answer": _told(answer)})
+            print_json({**at.origin(view), **origin_of_resource(asked), "Answer": _told(answer)})
         elif at.output is Output.CSV:
             _print_rows(answer)
         else:
             _tell(answer)
         at.tell_origin(view)
+        if at.output is not Output.JSON:
+            tell_resource(at, asked)
     if not answer.allowed:
         raise typer.Exit(DENIED)
 

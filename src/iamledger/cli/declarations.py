@@ -12,6 +12,7 @@ import typer
 
 from iamledger.cli.differences import tell_texts
 from iamledger.cli.output import Output, print_csv, print_json, print_table, progress_bar, say
+from iamledger.cli.permits import elsewhere
 from iamledger.cli.session import Writing, told_events
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ def carry_out(to: Writing, file: Path, prune: bool) -> bool:
         text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{file}: byte {error.start + 1} is no UTF-8. Save the file as UTF-8.") from None
+    wanted = read_accounts(text, str(file))
+    if not to.as_operator and any(one.key not in (to.account_id, to.account_name) for one in wanted):
+        raise elsewhere()
     done: list[tuple[Plan, Outcome]] = []
     try:
-        for account_id, desired in numbered(
-            to.database.connection, read_accounts(text, str(file)), to.request_id
-        ).items():
+        for account_id, desired in numbered(to.database.connection, wanted, to.request_id).items():
             with progress_bar(f"Account {account_id}") as progress:
                 one = apply_account(to.ledger(account_id), desired, prune=prune, dry_run=to.dry_run, progress=progress)
             done.append(one)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from iamledger.authorization import Demand
+    from iamledger.engine.view import View
     from iamledger.iam.refusals import AccessDenied
 
 
@@ -65,34 +66,91 @@ def not_the_operator() -> AccessDenied:
     return AccessDenied("This command is for the local operator alone, without --as and without credentials.")
 
 
-def demands(permits: tuple[Permit, ...], account_id: str, arguments: Mapping[str, Any]) -> Iterator[Demand]:
-    """What is demanded of the policies, for the arguments of one call."""
+def elsewhere() -> AccessDenied:
+    """The refusal of what is about another account; it does not tell whether there is such an account."""
+    from iamledger.iam.refusals import AccessDenied
+
+    return AccessDenied("A user can do nothing in another account than its own.")
+
+
+_NAMED = ("user", "group", "policy", "principal", "key")
+Found = tuple[str, str | None]
+"""The ARN of what an argument names, and the unique id if it is a user."""
+READS = ("users", "groups", "managed_policies", "access_keys", "access_key_uses")
+
+
+def demands(
+    permits: tuple[Permit, ...], account_id: str, arguments: Mapping[str, Any], find: Callable[[str, str], list[Found]]
+) -> Iterator[Demand]:
+    """What is demanded of the policies, for the arguments of one call.
+
+    `find` tells what a kind of thing is that is called so, at each moment that the call is about.
+    """
     for one in permits:
         value = arguments.get(one.argument) if one.argument else None
         if value is not None or not one.optional:
-            for action in one.actions:
-                yield _demand(action, one.kind, account_id, value)
+            yield from _demands(one, account_id, value, find)
 
 
-def _demand(action: str, kind: str, account_id: str, value: str | None) -> Demand:
+def _demands(
+    permit: Permit, account_id: str, value: str | None, find: Callable[[str, str], list[Found]]
+) -> Iterator[Demand]:
     from iamledger.authorization import Demand
-    from iamledger.iam.access_key import AccessKey
-    from iamledger.iam.group import Group
-    from iamledger.iam.managed_policy import ManagedPolicy
-    from iamledger.iam.user import User
 
+    kind = permit.kind
     if kind == "any":
-        return Demand(action, "*")
-    if kind == "account":
-        return Demand(action, f"arn:aws:iamledger::{account_id}:account")
-    if kind == "principal" and value == "root":
-        return Demand(action, f"arn:aws:iam::{account_id}:root")
-    if kind == "resource" or (kind == "principal" and str(value).startswith("arn:")):
-        return Demand(action, str(value))
+        found: list[Found] = [("*", None)]
+    elif kind == "account":
+        found = [(f"arn:aws:iamledger::{account_id}:account", None)]
+    elif kind == "resource":
+        from iamledger.iam.resource_arn import read_resource_arn
+
+        read_resource_arn(str(value))
+        found = [(str(value), None)]
+    elif value is None or value.startswith("/"):  # all, or those of a path
+        found = [(f"arn:aws:iam::{account_id}:{kind}{value or '/'}", None)]
+    else:
+        found = find(kind, value)
+    told = named_so(account_id, kind, value)[0] if value and kind in _NAMED else None
+    for action in permit.actions:
+        yield from (Demand(action, arn, user_id, told) for arn, user_id in found)
+
+
+def found_in(view: View, kind: str, called: str) -> Found:
+    """What is called so as of a view, found as the commands find it; if there is nothing, what would be called so.
+
+    Raises ValidationError for what nothing can be called.
+    """
+    from iamledger.access.questions import named_principal
+    from iamledger.iam import constraints
+    from iamledger.iam.refusals import NoSuchEntity
+    from iamledger_projections.access_keys import get_access_key
+    from iamledger_projections.groups import get_group
+    from iamledger_projections.managed_policies import get_policy
+    from iamledger_projections.users import get_user
+
+    try:
+        if kind == "principal":
+            named = named_principal(view, called, groups=True)
+            return named.arn, named.user_id
+        if kind == "group":
+            return get_group(view, constraints.GROUP_NAME.check(called))["Arn"], None
+        if kind == "policy":
+            return get_policy(view, called)["Arn"], None
+        if kind == "key":
+            called = get_access_key(view, constraints.ACCESS_KEY_ID.check(called))["UserName"]
+        user = get_user(view, constraints.EXISTING_USER_NAME.check(called))
+        return user["Arn"], user["UserId"]
+    except NoSuchEntity:
+        return named_so(view.account_id, kind, called)
+
+
+def named_so(account_id: str, kind: str, called: str) -> Found:
+    """What would be called so, as far as the name tells it. Of a key it tells nothing."""
+    if kind == "key":
+        return "*", None
+    if called.startswith("arn:"):
+        return called, None
     if kind == "principal":
-        kind, value = ("group", value[6:]) if value and value.startswith("group/") else ("user", value)
-    if value is None or value.startswith("/"):  # all, or those of a path
-        return Demand(action, f"arn:aws:iam::{account_id}:{'user' if kind == 'key' else kind}{value or '/'}")
-    if kind == "policy" and not value.startswith("arn:"):
-        value = f"arn:aws:iam::{account_id}:policy/{value}"
-    return Demand(action, value, {"user": User, "group": Group, "policy": ManagedPolicy, "key": AccessKey}[kind])
+        kind, called = ("group", called[6:]) if called.startswith("group/") else ("user", called)
+    return f"arn:aws:iam::{account_id}:{kind}/{called}", None

@@ -205,7 +205,9 @@ def _principal(to: Writing, text: str) -> dict[str, Any]:
     """The argument that names a principal. A repeat is known by what was written."""
     from iamledger.accounts import named_account
 
-    direct = text.startswith("arn:") or text == "*"
+    direct = (
+        text.startswith("arn:") or text == "*" or not to.as_operator
+    )  # a user does not learn names of other accounts
     principal = text if direct else named_account(to.database.connection, text)
     return {"principal": principal, "asked": {"principal": text}}
 

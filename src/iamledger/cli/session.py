@@ -26,7 +26,18 @@ from iamledger.cli.output import (
     print_table,
     say,
 )
-from iamledger.cli.permits import LOCAL, OPERATOR, Permit, demands, not_the_operator
+from iamledger.cli.permits import (
+    LOCAL,
+    OPERATOR,
+    READS,
+    Found,
+    Permit,
+    demands,
+    elsewhere,
+    found_in,
+    named_so,
+    not_the_operator,
+)
 
 if TYPE_CHECKING:
     from iamledger.actors import Actor
@@ -115,16 +126,22 @@ class Session:
     @cached_property
     def account_id(self) -> str:
         """The account that was asked for, or the default one; for who has credentials, the account that they are of."""
-        from iamledger.accounts import chosen_account, named_account
+        from iamledger.accounts import account_name, chosen_account
 
         connection, credentials = self.database.connection, self._credentials
         if credentials is None:
             return chosen_account(connection, self.settings, self._account)
-        if self._account is not None and named_account(connection, self._account) != credentials.account_id:
-            from iamledger.iam.refusals import AccessDenied
+        own = credentials.account_id
+        if self._account not in (None, own) and self._account != account_name(connection, own):
+            raise elsewhere()
+        return own
 
-            raise AccessDenied(f"The access key {credentials.access_key_id} is not of account {self._account}.")
-        return credentials.account_id
+    @cached_property
+    def account_name(self) -> str | None:
+        """The name of that account."""
+        from iamledger.accounts import account_name
+
+        return account_name(self.database.connection, self.account_id)
 
     @property
     def as_operator(self) -> bool:
@@ -147,11 +164,13 @@ class Session:
         return spoken_for(connection, self.account_id, str(self._caller), local_operator(connection))
 
     def ledger(self, account_id: str) -> Ledger:
-        """The ledger of an account, spoken to by the caller."""
+        """The ledger of an account, spoken to by the caller. Raises AccessDenied for one that is not the caller's."""
         from iamledger.ledger import Circumstances, Ledger
         from iamledger.opening import master_key
         from iamledger.settings import quotas
 
+        if not self.as_operator and account_id != self.account_id:
+            raise elsewhere()
         return Ledger(
             self.database,
             account_id,
@@ -166,9 +185,13 @@ class Session:
             return
         if OPERATOR in permits:
             raise not_the_operator()
-        wanted = list(demands(permits, self.account_id, arguments))
+        wanted = list(demands(permits, self.account_id, arguments, self.find))
         if wanted:
             self.ledger(self.account_id).permit(wanted)
+
+    def find(self, kind: str, called: str) -> list[Found]:
+        """What is called so, at each moment that the command is about."""
+        raise TypeError(f"this command looks at no {kind}")
 
     @cached_property
     def _credentials(self) -> Credentials | None:
@@ -226,6 +249,18 @@ class Reading(Session):
             stale=self.stale,
         ) as view:
             yield view
+
+    def find(self, kind: str, called: str) -> list[Found]:
+        from iamledger.iam.refusals import Refusal
+
+        found = []
+        for moment in self.diff or (self.as_of,):
+            try:
+                with self.view(*READS, as_of=moment) as view:
+                    found.append(found_in(view, kind, called))
+            except Refusal:  # the moment is none, or the name; that is told to who may know what there is
+                found.append(named_so(self.account_id, kind, called))
+        return found
 
     def position(self) -> int:
         """The position that was asked for, or the head."""

@@ -8,8 +8,9 @@ from iamledger.cli.asking import (
     Resource,
     ResourceAccountOption,
     ResourcePolicyOption,
-    governed,
+    completed,
     question,
+    tell_resource,
 )
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row, note
@@ -44,13 +45,14 @@ def who_can(
     from iamledger.access.statements import COLUMNS
     from iamledger.access.who_can import who_can as found
 
-    asked = governed(at, question(action, resource, context, resource_policy, resource_account))
+    asked = completed(at, question(action, resource, context, resource_policy, resource_account))
     with at.view(*READS) as view:
         rows = [row for who in found(access_of(view), asked, view.time) for row in who.rows(view.account_id)]
         if at.output is Output.TABLE:
             at.tell("Principals", [_for_people(row) for row in rows], view, TABLE)
         else:
             at.tell("Principals", rows, view, ("UserName", "Arn", "Access", "If", "Conditions", *COLUMNS))
+        tell_resource(at, asked)
         owner = asked.resource_account or account_in(resource)
         if owner not in (None, view.account_id) and asked.resource_policy is None:
             note(

@@ -13,7 +13,8 @@ class RequestDenied(Event):
     """A user was denied what it had no permission for. The event's context tells who asked, as that of all events does.
 
     `outcome` is `explicitDeny` or `implicitDeny`; `decided_by` the kind of policies that decided, such as
-    `identity-based policy`; `statements` the Denies that matched.
+    `identity-based policy`; `statements` the Denies that matched: the `policy`, with its version if it is a managed one, the
+    number of the `statement` in it, from 1, and its `sid`.
     """
 
     user_id: Annotated[str, USER]
@@ -21,4 +22,4 @@ class RequestDenied(Event):
     resource_arn: str
     outcome: str
     decided_by: str
-    statements: list[str]
+    statements: list[dict[str, str | int | None]]

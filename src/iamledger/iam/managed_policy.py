@@ -254,7 +254,6 @@ def create_policy(
 
 
 @needs("iam:CreatePolicyVersion", on="policy")
-@needs("iam:SetDefaultPolicyVersion", on="policy", when="set_as_default")
 def create_policy_version(
     policy: ManagedPolicy,
     versions: PolicyVersions,

@@ -116,6 +116,7 @@ class ResourcePolicy(Noun):
 
 
 @needs("iamledger:RegisterResource", on="resource")
+@needs("iamledger:TransferResource", on="resource", when="creator")
 def register_resource(resource: Resource, own_account: str, creator: User | None = None) -> Iterator[Event]:
     """Register a resource as this account's, with the user who created it, if that is known.
 

@@ -11,7 +11,7 @@ from iamledger.accounts import account_called, account_ids, new_account_id, open
 from iamledger.engine.view import open_view
 from iamledger.iam import constraints
 from iamledger.iam.aws_managed import AWS_MANAGED
-from iamledger.iam.refusals import InvalidInput, Refusal
+from iamledger.iam.refusals import AccessDenied, InvalidInput, Refusal
 from iamledger.ledger import Ledger, Outcome
 from iamledger.plans.declared import Account
 from iamledger.plans.planning import Step, plan
@@ -82,6 +82,7 @@ def apply_account(
 
     Raises what `Ledger.execute_all` does; a refusal says which step it is of.
     """
+    ledger.permit(())  # nothing is read of an account that is not the caller's
     attempts = 0
     while True:
         attempts += 1
@@ -93,7 +94,8 @@ def apply_account(
         try:
             return made, ledger.execute_all(commands, dry_run=dry_run, progress=tell)
         except Refusal as refusal:
-            if attempts < ATTEMPTS and _position(ledger) != made.position:
+            denied = isinstance(refusal, AccessDenied)  # which moved the ledger on, being recorded
+            if not denied and attempts < ATTEMPTS and _position(ledger) != made.position:
                 sleep(0.05 * attempts)
                 continue
             if refusal.command is None:
