@@ -57,6 +57,7 @@ from iamledger.iam.resource import (
 from iamledger.iam.user import create_user, delete_user, tag_user, untag_user, update_user
 from iamledger.ledger import Circumstances, Ledger
 from iamledger.policy import Request, compile_policies
+from iamledger.principals import REGION, known_of_requests
 from iamledger.read_models import all_projections
 
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/eng/alice"
