@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from json import JSONDecoder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iamledger.access.compiled import access_of
@@ -26,14 +25,12 @@ from iamledger.policy import (
     Explanation,
     Layer,
     Outcome,
-    Place,
     Policy,
     PolicySet,
     Request,
     Source,
     compile_policies,
 )
-from iamledger.policy.problems import Lines
 from iamledger.principals import root_as_caller
 
 if TYPE_CHECKING:
@@ -44,11 +41,19 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A policy with its text. Its label is its SourcePolicyId in results, and `type` the SourcePolicyType."""
+    """A policy, with the SourcePolicyType and the SourcePolicyId that results tell of it.
+
+    Two policies may have the same id, as those of IAM may: z of group x_y, and y_z of group x. The label of each is its own.
+    """
 
     policy: Policy
-    text: str
     type: str = "none"
+    told_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The SourcePolicyId: the label, if nothing else is told."""
+        return self.told_id or self.policy.label
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Simulation:
             "EvalActionName": request.action,
             "EvalResourceName": request.resource,
             "EvalDecision": explanation.decision.outcome.value,
-            "MatchedStatements": [self._statement(source) for source in _deciding(explanation)],
+            "MatchedStatements": [self._statement(source) for source in self._deciding(explanation)],
             "MissingContextValues": self._missing(request),
         }
         if self.boundary:
@@ -93,13 +98,23 @@ class Simulation:
                 found[layer, one.policy.label] = one
         return found
 
+    def _deciding(self, explanation: Explanation) -> list[Source]:
+        """The statements that decided: of an explicit deny the Denies, else the Allows that let the request through."""
+        effects = {Outcome.ALLOWED: "Allow", Outcome.EXPLICIT_DENY: "Deny"}
+        effect = effects.get(explanation.decision.outcome)
+        return sorted((source for source in explanation.matched if source.effect == effect), key=self._order)
+
+    def _order(self, source: Source) -> tuple[int, str, str, int]:
+        simulated = self._by_layer[source.layer, source.label]
+        return list(Layer).index(source.layer), simulated.id, source.label, source.index
+
     def _statement(self, source: Source) -> Result:
         simulated = self._by_layer[source.layer, source.label]
-        end = end_of(simulated.text, source.place)
+        place, end = source.place, source.statement.end
         return {
-            "SourcePolicyId": source.label,
+            "SourcePolicyId": simulated.id,
             "SourcePolicyType": simulated.type,
-            "StartPosition": {"Line": source.place.line, "Column": source.place.column},
+            "StartPosition": {"Line": place.line, "Column": place.column},
             "EndPosition": {"Line": end.line, "Column": end.column},
         }
 
@@ -185,19 +200,4 @@ def held(grants: Grants, policies: Sequence[HeldPolicy]) -> Iterator[Simulated]:
             id_, type_ = f"{kind}_{owner.name}_{policy.name}", kind
         else:
             id_, type_ = policy.arn or policy.label, f"{'aws' if policy.type.startswith('AWS') else 'user'}-managed"
-        yield Simulated(Policy(id_, policy.document), policy.text or "", type_)
-
-
-def end_of(text: str, place: Place) -> Place:
-    """The place behind the JSON value that begins at a place of a document."""
-    starts = [0, *(found.end() for found in re.finditer(r"\r\n?|\n", text))]
-    _, end = JSONDecoder().raw_decode(text, starts[place.line - 1] + place.column - 1)
-    return Lines(text).place(end)
-
-
-def _deciding(explanation: Explanation) -> list[Source]:
-    """The statements that decided: of an explicit deny the Denies, else the Allows that let the request through."""
-    effects = {Outcome.ALLOWED: "Allow", Outcome.EXPLICIT_DENY: "Deny"}
-    effect = effects.get(explanation.decision.outcome)
-    deciding = [source for source in explanation.matched if source.effect == effect]
-    return sorted(deciding, key=lambda source: (list(Layer).index(source.layer), source.label, source.index))
+        yield Simulated(policy.policy, type_, id_)

@@ -194,6 +194,6 @@ def simulated_from(file: Path, kind: Kind, label: str | None = None, type_: str 
 
     text = document_text(file)
     try:
-        return Simulated(Policy(label or str(file), parse(text, kind)), text, type_)
+        return Simulated(Policy(label or str(file), parse(text, kind)), type_)
     except PolicyError as error:
         raise MalformedPolicyDocument(f"{file}: {error}") from None

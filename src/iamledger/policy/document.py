@@ -42,7 +42,8 @@ class Condition:
 class Statement:
     """One statement. Of `action` and `not_action` one is empty, which means that it was not written; so with the others.
 
-    Patterns of actions are in lower case, except for their text: actions compare without regard to case.
+    Patterns of actions are in lower case, except for their text: actions compare without regard to case. `place` is that of
+    the first character, `end` that behind the last.
     """
 
     sid: str | None
@@ -55,6 +56,7 @@ class Statement:
     not_resource: tuple[Pattern, ...]
     conditions: tuple[Condition, ...]
     place: Place = field(compare=False)
+    end: Place = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ DEEPEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Any JSON value; `offset` is where it begins in the text."""
+    """Any JSON value; in the text, it begins at `offset`, and `end` is the offset behind it."""
 
     offset: int
     path: Path
+    end: int
 
     @property
     def shown(self) -> str:
@@ -134,7 +135,7 @@ class _Reader:
             self._at += 1
             return self._object(start, path, depth + 1) if first == "{" else self._array(start, path, depth + 1)
         if first == '"':
-            return String(start, path, self._string(path))
+            return self._string(path)
         return self._plain(start, path)
 
     def expect_end(self) -> None:
@@ -147,8 +148,9 @@ class _Reader:
             place = self._skip_space()
             if self._text[place : place + 1] != '"':
                 raise self._unexpected("a key in double quotes" + (" or }" if not members else ""), path)
-            name = self._string(path)
-            key = String(place, path.child(name), name)
+            read = self._string(path)
+            name = read.text
+            key = String(place, path.child(name), read.end, name)
             if self._text[self._skip_space() : self._at + 1] != ":":
                 raise self._unexpected("a colon", key.path)
             self._at += 1
@@ -157,13 +159,13 @@ class _Reader:
                 line = self._problems.lines.place(members[name][0].offset).line
                 self._problems.add(place, key.path, f"{quote(name)} stands here again, after line {line}")
             members.setdefault(name, (key, value))
-        return Object(start, path, members)
+        return Object(start, path, self._at, members)
 
     def _array(self, start: int, path: Path, depth: int) -> Array:
         items: list[Value] = []
         while self._goes_on("]", path, first=not items):
             items.append(self.value(path.child(len(items)), depth))
-        return Array(start, path, tuple(items))
+        return Array(start, path, self._at, tuple(items))
 
     def _goes_on(self, closing: str, path: Path, *, first: bool) -> bool:
         """Whether another item comes before the closing bracket. Passes over the comma or the bracket."""
@@ -182,7 +184,7 @@ class _Reader:
             raise _NoJson(place, path, f"a comma with nothing between it and {closing}", "remove the comma")
         return True
 
-    def _string(self, path: Path) -> str:
+    def _string(self, path: Path) -> String:
         start = self._at
         end = _CHARACTERS.match(self._text, start + 1).end()  # type: ignore[union-attr]  # it can match nothing
         stop = self._text[end : end + 1]
@@ -194,7 +196,7 @@ class _Reader:
             decoded = json.loads(self._text[start : self._at])
         if _SURROGATE.search(decoded):
             raise _NoJson(start, path, f"half of a surrogate pair in the string {quote(decoded)}")
-        return decoded
+        return String(start, path, self._at, decoded)
 
     def _broken_string(self, start: int, end: int, path: Path) -> _NoJson:
         stop, after = self._text[end : end + 1], self._text[end + 1 : end + 2]
@@ -215,11 +217,11 @@ class _Reader:
         word = match.group()
         self._at = match.end()
         if _NUMBER.fullmatch(word):
-            return Number(start, path, word)
+            return Number(start, path, self._at, word)
         if word in ("true", "false"):
-            return Boolean(start, path, word == "true")
+            return Boolean(start, path, self._at, word == "true")
         if word == "null":
-            return Null(start, path)
+            return Null(start, path, self._at)
         raise _NoJson(start, path, f"{quote(word)} is no JSON value", _meant(word))
 
     def _skip_space(self) -> int:

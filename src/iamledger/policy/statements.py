@@ -57,6 +57,7 @@ class Statements:
         return Statement(
             *(sid, effect, principal, not_principal, action, not_action, resource, not_resource, conditions),
             place=self._problems.lines.place(node.offset),
+            end=self._problems.lines.place(node.end),
         )
 
     def _check_presence(self, node: Object) -> None:
