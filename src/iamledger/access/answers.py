@@ -121,10 +121,7 @@ class Answer:
         return f"No {layer.value} allows it."
 
     def _rows(self, source: Source) -> Iterator[Row]:
-        for row in rows_of(source, self.grants, self.principal.user_id):
-            if source.layer is Layer.RESOURCE:
-                row |= dict(zip(GRANT, how(self.put), strict=True))
-            yield row
+        return rows_of(source, self.grants, self.principal.user_id, self.put)
 
 
 def can(view: View, principal: Named, question: Question) -> Answer:

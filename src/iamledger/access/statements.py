@@ -37,14 +37,14 @@ def ways(source: Source, grants: Grants, user_id: str | None) -> list[Holding | 
     return [held for held in grants.holdings(user_id) if held.policy.label == source.label]
 
 
-def rows_of(source: Source, grants: Grants, user_id: str | None) -> Iterator[Row]:
-    """A row of `COLUMNS` for each way in which a user has a statement."""
+def rows_of(source: Source, grants: Grants, user_id: str | None, put: How | None = None) -> Iterator[Row]:
+    """A row of `COLUMNS` for each way in which a user has a statement; `put` is how the resource got its policy."""
     for held in ways(source, grants, user_id):
-        yield row_of(source, held)
+        yield row_of(source, held, put)
 
 
-def row_of(source: Source, held: Holding | None) -> Row:
-    """A row of `COLUMNS`: a statement, and how somebody has it."""
+def row_of(source: Source, held: Holding | None, put: How | None = None) -> Row:
+    """A row of `COLUMNS`: a statement, and how somebody has it, or, of a policy of the resource, how that was `put`."""
     policy = held.policy if held else HeldPolicy(source.label, source.label, source.layer.value.capitalize(), None)
     told = {
         "Effect": source.effect,
@@ -58,10 +58,11 @@ def row_of(source: Source, held: Holding | None) -> Row:
         "Line": source.place.line,
         "Column": source.place.column,
     }
+    granted = put if source.layer is Layer.RESOURCE else None
     joined = held.joined if held else None
     return {
         **told,
-        **dict(zip(GRANT, how(held.granted if held else None), strict=True)),
+        **dict(zip(GRANT, how(held.granted if held else granted), strict=True)),
         "GroupName": held.group.name if held and held.group else None,
         **dict(zip(GROUP[1:], how(joined), strict=True)),
     }

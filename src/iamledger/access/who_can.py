@@ -42,13 +42,14 @@ class Way(NamedTuple):
 class Who:
     """Somebody who is allowed, or would be. `hangs_on` is what must hold beside what each way hangs on.
 
-    The root has no `user`, and needs no ways.
+    The root has no `user`, and needs no ways. `put` is how the resource got its policy.
     """
 
     user: User | None
     access: str
     ways: tuple[Way, ...]
     hangs_on: tuple[str, ...] = ()
+    put: How | None = None
 
     def rows(self, account_id: str) -> list[Row]:
         """A row for each way, or one row without a statement."""
@@ -56,7 +57,7 @@ class Who:
         named = {"UserName": self.user.name if self.user else ROOT, "Arn": arn, "Access": self.access}
         rows = [
             {
-                **row_of(way.source, way.held),
+                **row_of(way.source, way.held, self.put),
                 "Conditions": _conditions(way.source),
                 "If": [*way.hangs_on, *self.hangs_on],
             }
@@ -80,7 +81,7 @@ def _root(account_id: str, question: Question, time: datetime) -> Iterator[Who]:
     policies = NOTHING if question.resource_policy is None else NOTHING.beside(question.resource_policy)
     told = policies.explain(question.request(root_as_caller(account_id), account_id, time))
     if told.decision:
-        yield Who(None, ALLOWED, tuple(Way(source, None) for source in told.matched))
+        yield Who(None, ALLOWED, tuple(Way(source, None) for source in told.matched), put=question.put)
 
 
 class _Search:
@@ -94,7 +95,7 @@ class _Search:
         policies |= {policy.label: policy for policy, _ in grants.boundaries.values()}
         about = question.action, question.resource, given
         self.statements = asked_of(policies.values(), *about)
-        policy = question.resource_policy
+        policy, self.put = question.resource_policy, question.put
         self.of_resource = asked_of_resource(policy, *about) if policy else []
         self.trust = policy is not None and policy.document.kind is Kind.TRUST
         self.held = {id_: held for id_, granted in grants.granted.items() if (held := list(self._held(granted)))}
@@ -132,9 +133,9 @@ class _Search:
             self.trust,
         )
         if said.allowed(could=False):
-            return Who(user, ALLOWED, tuple(said.ways(could=False)))
+            return Who(user, ALLOWED, tuple(said.ways(could=False)), put=self.put)
         if said.allowed(could=True):
-            return Who(user, CONDITIONAL, tuple(said.ways(could=True)), tuple(said.hangs_on()))
+            return Who(user, CONDITIONAL, tuple(said.ways(could=True)), tuple(said.hangs_on()), self.put)
         return None
 
 
