@@ -89,7 +89,6 @@ def test_numbers_of_the_context_keep_their_digits() -> None:
 
 
 MALFORMED = {
-    "": "it is no JSON object",
     "[]": "it is no JSON object",
     "{": "it is no JSON",
     '{"a": 1,}': "it is no JSON",
@@ -109,7 +108,15 @@ MALFORMED = {
     request(principal=5): "principal is an ARN, or an object",
     request(context={"a:b": 5}).replace("5", "1e" + "9" * 30): "too large or too small",
     request(action=["s3:GetObject"]): "action and resource are strings",
+    request(action="nocolon"): "'nocolon' is not an action",
+    request(action="s3:Get*"): "A request has one action, without wildcards",
+    request(action=""): "'' is not an action",
+    request(resource=""): "the resource '' is neither an ARN nor *",
+    request(resource="?"): "the resource '?' is neither an ARN nor *",
+    request(resource="reports/*.csv"): "the resource 'reports/*.csv' is neither an ARN nor *",
     request(resource_account=5): "resource_account is a string",
+    request(resource_account="12"): "resource_account is a string of twelve digits",
+    request(resource_account="\u0661" * 12): "resource_account is a string of twelve digits",
     request(context=[]): "context is an object",
     request(context={"a:b": {}}): "the context key 'a:b' has a value",
     request(context={"a:b": [None]}): "the context key 'a:b' has a value",
@@ -131,6 +138,21 @@ def test_a_malformed_line_is_told_and_the_others_are_decided(line: str, message:
     assert first == last == {"decision": "allowed", "layer": "identity-based policy"}
     assert message in told["error"]
     assert told["line"] == 2
+
+
+def test_blank_lines_are_passed_over_and_counted() -> None:
+    good = request(identity_policies=[ALLOW])
+    told = decide(b"\xef\xbb\xbf", good, "", " \t\r", "\u2003", good, "x", "")
+    assert [one.get("decision") for one in told] == ["allowed", None, "allowed", None]
+    assert [one.get("line") for one in told] == [None, 5, None, 7]
+
+
+def test_wildcards_in_a_resource_are_characters() -> None:
+    exact = ALLOW.replace('"Resource": "*"', '"Resource": "arn:aws:s3:::b/${*}"')
+    exact = exact.replace("{", '{"Version": "2012-10-17", ', 1)
+    resources = ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k", "*")
+    told = decide(*(request(resource=resource, identity_policies=[exact]) for resource in resources))
+    assert [one["decision"] for one in told] == ["allowed", "implicitDeny", "implicitDeny"]
 
 
 def test_bytes_that_are_no_text_and_lines_that_are_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,17 @@ repeated keys and the way in which a number is written are what the policy langu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO
 
 from iamledger.access.json_members import NotJson, elements, members, value
 from iamledger.access.kept import Kept
+from iamledger.access.questions import check_action, check_resource
 from iamledger.access.statements import condition_text
+from iamledger.iam import constraints
+from iamledger.iam.refusals import ValidationError
 from iamledger.policy import (
     ANONYMOUS,
     Caller,
@@ -52,12 +56,13 @@ _KINDS = {
     "resource_control_policies": Kind.RESOURCE_CONTROL,
 }
 """The members with policies. Those in the singular have one, those of service and resource control lists of levels."""
+_BLANK = " \t\r\n"
 _OF_ARN = {"issuer", "unique_id", "canonical_user"}
 _OTHERS = ("principal", "action", "resource", "resource_account", "context")
 
 
 def answers(stream: BinaryIO, engine: Engine) -> Iterator[Answer]:
-    """An answer for each line: a decision, or an object with `error` and `line`, the number of the line, from 1."""
+    """An answer for each line that is not blank: a decision, or an object with `error` and `line`, its number, from 1."""
     number = 0
     while raw := stream.readline(LONGEST + 1):
         number += 1
@@ -65,7 +70,9 @@ def answers(stream: BinaryIO, engine: Engine) -> Iterator[Answer]:
             if len(raw) > LONGEST:
                 _skip_line(stream, raw)
                 raise MalformedRequest(f"the line is longer than {LONGEST} bytes")
-            yield engine.answer(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            if line.strip(_BLANK):
+                yield engine.answer(line)
         except UnicodeDecodeError as error:
             yield {"error": f"byte {error.start + 1} of the line is no UTF-8", "line": number}
         except (MalformedRequest, NotJson) as error:
@@ -141,9 +148,29 @@ def _request(values: Mapping[str, Any]) -> Request:
     action, resource, account = values["action"], values["resource"], values.get("resource_account")
     if not isinstance(action, str) or not isinstance(resource, str):
         raise MalformedRequest("action and resource are strings")
-    if account is not None and not isinstance(account, str):
+    _check_names(action, resource)
+    if account is not None and not _is_account(account):
         raise MalformedRequest("resource_account is a string of twelve digits, or null")
     return Request(_caller(values["principal"]), action, resource, account, _context(values.get("context")))
+
+
+def _check_names(action: str, resource: str) -> None:
+    """Raise MalformedRequest if these are no action and no resource. In a resource, * and ? are characters as others."""
+    try:
+        check_action(action)
+    except ValidationError as error:
+        raise MalformedRequest(str(error)) from None
+    try:
+        check_resource(resource if resource == "*" else re.sub("[*?]", "-", resource))
+    except ValidationError:
+        raise MalformedRequest(f"the resource {resource!a} is neither an ARN nor *") from None
+
+
+def _is_account(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and bool(constraints.ACCOUNT_ID.check(given))
+    except ValidationError:
+        return False
 
 
 def _caller(given: Any) -> Caller:
