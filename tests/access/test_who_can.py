@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from access.made import ACCOUNT, NOW, grants
 from iamledger.access.compiled import Access
-from iamledger.access.grants import Grants, HeldPolicy, UnreadablePolicy
+from iamledger.access.grants import Grants, HeldPolicy, How, UnreadablePolicy
 from iamledger.access.questions import Question, known
+from iamledger.access.statements import GRANT
 from iamledger.access.texts import about
 from iamledger.access.who_can import ALLOWED, CONDITIONAL, who_can
 from iamledger.policy import Kind, Policy, Reach, parse
@@ -140,6 +141,9 @@ def test_most_texts_are_passed_over() -> None:
     ):
         assert could_be(text("s3:GetObject", resource)), resource
         assert not could_be(text(["s3:PutObject", "s3:GetObjectAcl", "sqs:*"], resource)), resource
+    lattice = about("vpc-lattice:AssociateViaAWSService-EventsAndStates", "*")
+    for action in ("vpc-lattice:AssociateViaAWSService-*", "VPC-Lattice:associateviaawsservice-eventsandstates"):
+        assert lattice(text(action, "*")), action
     assert could_be(text("s3:Get*", "arn:aws:sqs:::x").replace("arn", "\\u0061rn")), "escapes are not read"
 
 
@@ -181,6 +185,24 @@ def test_the_root_is_told_and_denied_by_the_resource() -> None:
     deny = '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}'
     policy = Policy("deny", parse(deny, Kind.RESOURCE))
     assert who_can(empty, Question("s3:GetObject", "arn:aws:s3:::b/k", resource_policy=policy), NOW) == []
+
+
+def test_who_put_the_policy_of_the_resource_is_told() -> None:
+    made = grants(Random(5), users=2, groups=0, policies=0)
+    made.granted.clear()
+    conditional = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    allow = {"Effect": "Allow", "Principal": {"AWS": [user.arn for user in made.users.values()]}, "Action": "s3:*"}
+    root = {**allow, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    put = How(7, NOW, {"type": "LocalOperator", "os_user": "tester"}, "shared", "T-1")
+    for statement, count in ((allow, 3), ({**allow, "Condition": conditional}, 3), (root, 1)):
+        text = json.dumps({"Statement": {**statement, "Resource": "*"}})
+        policy = Policy("of the resource", parse(text, Kind.RESOURCE))
+        asked = Question("s3:GetObject", "arn:aws:s3:::b/k", resource_policy=policy, put=put)
+        rows = [row for who in who_can(Access(made), asked, NOW) for row in who.rows(ACCOUNT)]
+        assert len(rows) == count
+        told = [tuple(row[name] for name in GRANT) for row in rows if row["Layer"]]
+        assert told, "somebody has it by the policy of the resource"
+        assert set(map(repr, told)) == {repr((7, NOW, put.by, "shared", "T-1"))}
 
 
 def test_a_policy_that_cannot_be_read_is_no_answer() -> None:

@@ -125,3 +125,57 @@ def test_many_near_misses_are_counted(acme: Program) -> None:
     assert len([line for line in told.lines if line.endswith("the resource")]) == 10
     answer = acme("can", "alice", "s3:GetObject", "arn:aws:s3:::b/k", "-o", "json").json["Answer"]
     assert len(answer["WouldHaveAllowed"]) == 25
+
+
+def test_an_action_that_there_is_not_is_answered_and_told(alone: Program, acme: Program) -> None:
+    (alone.folder / "all.json").write_text(json.dumps({"Statement": {**ALLOW, "Action": "*"}}))
+    asked = ("simulate", "--policy-input", "all.json", "-o", "json")
+    known = alone(*asked, "--action", "s3:getobject", "--action", "vpc-lattice:AssociateViaAWSService-EventsAndStates")
+    assert (known.status, known.err) == (0, "")
+    told = alone(
+        *asked, *(part for name in ("s3:GetObjct", "xyz:Do", "s3:Zzz", "s3:Zzz") for part in ("--action", name))
+    )
+    assert [one["EvalDecision"] for one in told.json["EvaluationResults"]] == ["allowed"] * 4
+    notes = [
+        "s3 has no action GetObjct; did you mean s3:GetObject?",
+        "no service xyz is known: describe it with a file, see docs/services.md",
+        "s3 has no action Zzz",
+    ]
+    assert told.err.splitlines() == notes
+    for command in (("can", "root"), ("who-can",)):
+        for action, text in zip(("s3:GetObjct", "xyz:Do", "s3:GetObject"), (*notes[:2], None), strict=True):
+            ran = acme(*command, action, "arn:aws:s3:::b/k", "-o", "json")
+            assert ran.status == 0
+            assert ran.json
+            assert [line for line in ran.err.splitlines() if not line.startswith("as of")] == ([text] if text else [])
+
+
+def test_services_that_cannot_be_read_spoil_no_answer(alone: Program) -> None:
+    (alone.folder / "all.json").write_text(json.dumps({"Statement": ALLOW}))
+    asked = ("simulate", "--policy-input", "all.json", "--action", "s3:GetObject", "-o", "json")
+    ran = alone(*asked, IAMLEDGER_SERVICES="missing")
+    assert (ran.status, len(ran.json["EvaluationResults"])) == (0, 1)
+    assert "Whether there are such actions was not looked at: IAMLEDGER_SERVICES: there is no folder" in ran.err
+
+
+def test_policies_whose_ids_are_the_same_are_told_apart(acme: Program) -> None:
+    """And a number of thousands of digits, which the policy language takes, does not end it."""
+    number = "7" * 4400
+    unlike = {**ALLOW, "Action": "sqs:*", "Condition": {"NumericEquals": {"a:n": "N"}}}
+    text = json.dumps({"Statement": [unlike, ALLOW]}, indent=1).replace('"N"', number)
+    for group, name, document in (
+        ("x_y", "z", json.dumps({"Statement": {**ALLOW, "Action": "sqs:*"}})),
+        ("x", "y_z", text),
+    ):
+        (acme.folder / "p.json").write_text(document)
+        acme.did("group", "create", group)
+        acme.did("group", "add-user", group, "alice")
+        acme.did("policy", "put-inline", name, "p.json", "--group", group)
+    asked = ("simulate", "--principal", "alice", "--action", "s3:GetObject", "-o", "json")
+    (result,) = acme(*asked).json["EvaluationResults"]
+    (statement,) = result["MatchedStatements"]
+    assert (statement["SourcePolicyId"], statement["SourcePolicyType"]) == ("group_x_y_z", "group")
+    lines = text.splitlines()
+    start, end = statement["StartPosition"], statement["EndPosition"]
+    within = "\n".join(lines[start["Line"] - 1 : end["Line"]])[start["Column"] - 1 :]
+    assert json.loads(within) == ALLOW

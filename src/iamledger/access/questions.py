@@ -74,7 +74,7 @@ def checked(question: Question) -> Question:
 
 def check_action(action: str) -> None:
     """Raise ValidationError if it is not one action."""
-    if not re.fullmatch("[A-Za-z0-9-]+:[A-Za-z0-9]+", action, re.ASCII):
+    if not re.fullmatch("[A-Za-z0-9-]+:[A-Za-z0-9-]+", action, re.ASCII):
         wild = " A request has one action, without wildcards." if "*" in action or "?" in action else ""
         raise ValidationError(f"{action!a} is not an action. Write service:Action, such as s3:GetObject.{wild}")
 

@@ -16,7 +16,7 @@ _RESOURCES = re.compile(r'"(arn:[^"*?$]*)')
 def about(action: str, resource: str) -> Callable[[str], bool]:
     """Whether a policy's text, which the policy language accepts, could be about an action and a resource."""
     vendor, _, name = action.lower().partition(":")
-    of_vendor = re.compile(f'"{re.escape(vendor)}:([a-z0-9]*)([*?"])', re.IGNORECASE)
+    of_vendor = re.compile(f'"{re.escape(vendor)}:([a-z0-9-]*)([*?"])', re.IGNORECASE)
 
     def names_action(text: str) -> bool:
         return (

@@ -20,6 +20,7 @@ from iamledger.cli.asking import (
     tell_resource,
 )
 from iamledger.cli.groups import command
+from iamledger.cli.mistyped import note_unknown
 from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
 from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
@@ -70,6 +71,7 @@ def can(
         at.tell_origin(view)
         if at.output is not Output.JSON:
             tell_resource(at, asked)
+    note_unknown(at.settings, [action])
     if not answer.allowed:
         raise typer.Exit(DENIED)
 

@@ -18,6 +18,7 @@ from iamledger.cli.asking import (
 )
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
+from iamledger.cli.mistyped import note_unknown
 from iamledger.cli.output import Output, Row, print_csv, print_json, print_table
 from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
@@ -147,6 +148,7 @@ def simulate(
     )
     if principal is None:
         _tell(at.output, simulate_custom(inputs, questions), {})
+        note_unknown(at.settings, action)
         return
     from iamledger.access.grants import READS
     from iamledger.access.questions import named_principal
@@ -155,6 +157,7 @@ def simulate(
         named = named_principal(view, principal, groups=True)
         _tell(at.output, simulate_principal(view, named, inputs, questions), at.origin(view))
         at.tell_origin(view)
+    note_unknown(at.settings, action)
 
 
 def _tell(output: Output, results: list[Result], origin: dict[str, Any]) -> None:

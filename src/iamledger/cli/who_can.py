@@ -13,6 +13,7 @@ from iamledger.cli.asking import (
     tell_resource,
 )
 from iamledger.cli.groups import command
+from iamledger.cli.mistyped import note_unknown
 from iamledger.cli.output import Output, Row, note
 from iamledger.cli.permits import QUESTION
 from iamledger.cli.session import Reading, reading
@@ -58,6 +59,7 @@ def who_can(
             note(
                 f"The resource is of account {owner}, so its policy must allow it too. Give it: --resource-policy FILE"
             )
+    note_unknown(at.settings, [action])
 
 
 def _for_people(row: Row) -> Row:
