@@ -19,7 +19,8 @@ import pytest
 from concurrency.racing import Work, assert_whole, codes, events, fold_of, together
 from conftest import ACCOUNT, OPERATOR, Disturbance, Points, Urls, deadlocks, new_ledger
 from iamledger import decisions
-from iamledger.cli.failures import CONFLICT, failure
+from iamledger.cli.failures import failure
+from iamledger.cli.statuses import CONFLICT
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.view import open_view

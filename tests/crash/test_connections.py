@@ -22,7 +22,8 @@ from psycopg.abc import PQGen
 
 from conftest import MASTER_KEY, Disturbance, Points, Urls, deadlocks, new_ledger
 from iamledger import store
-from iamledger.cli.failures import CONFLICT, UNREACHABLE, failure
+from iamledger.cli.failures import failure
+from iamledger.cli.statuses import CONFLICT, UNREACHABLE
 from iamledger.engine.catchup import catch_up
 from iamledger.engine.errors import RebuildUnderWay
 from iamledger.engine.rebuild import rebuild

@@ -25,6 +25,7 @@ from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, cell, note, print_csv, print_json, print_table, say
 from iamledger.cli.permits import AUDIT, QUESTION, permit
 from iamledger.cli.session import Reading, reading
+from iamledger.cli.statuses import DENIED
 
 if TYPE_CHECKING:
     pass
@@ -113,7 +114,6 @@ def check(
         raise typer.BadParameter("give one of --against and --against-file", param_hint="--against")
     if str(document) == str(against_file) == "-":
         raise typer.BadParameter("one of the two documents can be standard input", param_hint="--against-file")
-    from iamledger.cli.failures import DENIED
     from iamledger.policy.comparing import Budget, novelties
     from iamledger.services import open_catalogue
 

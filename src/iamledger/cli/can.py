@@ -24,6 +24,7 @@ from iamledger.cli.mistyped import note_unknown
 from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
 from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
+from iamledger.cli.statuses import DENIED
 
 if TYPE_CHECKING:
     from iamledger.access.answers import Answer
@@ -57,7 +58,6 @@ def can(
     from iamledger.access import answers
     from iamledger.access.grants import READS
     from iamledger.access.questions import named_principal
-    from iamledger.cli.failures import DENIED
 
     asked = completed(at, question(action, resource, context, resource_policy, resource_account))
     with at.view(*READS) as view:

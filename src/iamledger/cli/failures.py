@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg.errors import InsufficientPrivilege
 
 from iamledger.access.grants import UnreadablePolicy
+from iamledger.cli.statuses import CONFLICT, REFUSED, UNREACHABLE
 from iamledger.engine.declaration import InvalidProjection
 from iamledger.engine.errors import ProjectionError
 from iamledger.iam.refusals import Refusal
@@ -23,9 +24,6 @@ from iamledger.store import (
 )
 from iamledger.store.connection import APPLICATION_ROLE
 from iamledger.store.embedded import EmbeddedServerError
-
-REFUSED, DENIED, CONFLICT, UNREACHABLE = 1, 3, 4, 5
-"""Errors have these exit statuses, except for DENIED: that is an answer, and says that what was asked for is not so."""
 
 
 def failure(error: Exception) -> tuple[str, int] | None:

@@ -10,6 +10,7 @@ from iamledger.cli.declarations import DeclarationFile, PruneOption, carry_out
 from iamledger.cli.groups import command
 from iamledger.cli.permits import permit
 from iamledger.cli.session import Writing, writing
+from iamledger.cli.statuses import DENIED
 
 app = command("Show what `apply` would change, and append nothing.")
 
@@ -32,4 +33,4 @@ def plan(
     """
     to.dry_run = True
     if carry_out(to, file, prune) and exit_code:
-        raise typer.Exit(3)
+        raise typer.Exit(DENIED)

@@ -14,6 +14,7 @@ from iamledger.cli.documents import Document, document_text
 from iamledger.cli.output import Output, Row, cell, note, print_csv, print_json, print_table, say, styled
 from iamledger.cli.permits import LOCAL
 from iamledger.cli.session import Session, plain
+from iamledger.cli.statuses import DENIED
 
 if TYPE_CHECKING:
     from iamledger.policy import Kind
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 texts = typer.Typer()
 """These commands, which are some of `iamledger policy`."""
 
-FOUND = 3
 COLUMNS = ("Severity", "Code", "Line", "Column", "Path", "Message", "Advice")
 _STYLES = {"error": "bad", "warning": "position", "suggestion": "faint"}
 
@@ -74,7 +74,7 @@ def validate(
         counts = {f"{severity.capitalize()}s": found[severity] for severity in Severity}
         print_json({"Type": type_.value, **counts, "Findings": [_row(finding) for finding in findings]})
     if found[Severity.ERROR] or (strict and found[Severity.WARNING]):
-        raise typer.Exit(FOUND)
+        raise typer.Exit(DENIED)
 
 
 @texts.command(epilog="Example: iamledger policy expand 's3:Get*Acl' 'iam:*MFA*'")
@@ -119,7 +119,7 @@ def expand(
     else:
         print("No Actions.")
     if not rows:
-        raise typer.Exit(FOUND)
+        raise typer.Exit(DENIED)
 
 
 def _kind(type_: DocumentType) -> Kind:
