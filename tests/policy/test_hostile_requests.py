@@ -99,3 +99,34 @@ def test_nested_prefixes_and_many_actions_stay_small() -> None:
         assert compiled.decide(Request(ALICE, f"s3:Get{n}", S3 + "a" * n + "b"))
         assert not compiled.decide(Request(ALICE, "s3:Put", S3 + "a" * n + "b"))
     assert time.process_time() - began < 30
+
+
+MANIFOLD = {
+    "beginnings of actions": ("s3:Get{}x*", "*b{}b*"),
+    "ends of actions": ("s3:*Get{}x", "*b{}b*"),
+    "whole actions": ("s3:Get{}x", "*b{}b*"),
+    "words": ("s3:Get{}x*", "*/b{}b/*"),
+    "long patterns": ("s3:*Get{}x", "*b{}b" + "abcdefghijkl" * 4 + "*"),
+    "question marks": ("s3:?et{}x*", "*b{}b?*"),
+}
+
+
+@pytest.mark.parametrize(("action", "resource"), MANIFOLD.values(), ids=MANIFOLD)
+@pytest.mark.parametrize(("actions", "resources"), [(100, 100), (8, 400), (400, 8), (15, 15)])
+def test_many_actions_times_many_resources_are_not_all_written_out(
+    action: str, resource: str, actions: int, resources: int
+) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Action": [action.format(n) for n in range(actions)],
+        "Resource": [S3 + resource.format(n) for n in range(resources)],
+    }
+    began = time.process_time()
+    compiled = cases.compiled({"policies": {"identity": [{"Version": "2012-10-17", "Statement": statement}]}})
+    assert time.process_time() - began < LIMIT / 3
+    asked = S3 + resource.replace("*", "-").replace("?", "-")
+    for n in range(0, actions, 3):
+        whole = action.format(n).replace("*", "").replace("?", "G")
+        assert compiled.decide(Request(ALICE, whole, asked.format(n % resources)))
+        assert not compiled.decide(Request(ALICE, whole, asked.format(resources)))
+        assert not compiled.decide(Request(ALICE, whole.replace("x", "y"), asked.format(n % resources)))

@@ -7,6 +7,7 @@ policy is attached to, and so matches whatever it is asked about.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,8 +15,12 @@ from iamledger.policy.condition_tests import Holds, conditions_test
 from iamledger.policy.document import Statement
 from iamledger.policy.globs import Test, glob
 from iamledger.policy.patterns import Pattern, Variable, Wildcard
+from iamledger.policy.prefixes import Prefixes
 from iamledger.policy.resource_tests import FactsTest, possible_test, static_test, variable_test
 from iamledger.policy.sources import Source
+
+FEW = 6
+"""So many are gone through one by one."""
 
 
 class Entry(NamedTuple):
@@ -51,16 +56,28 @@ def action_test(statement: Statement) -> Test | None:
     """The test of a statement's actions."""
     patterns = statement.action or statement.not_action
     literals = frozenset(pattern.literal for pattern in patterns if pattern.literal is not None)
-    globs = [glob(_parts(pattern)) for pattern in patterns if pattern.literal is None]
+    matches = _any([pattern for pattern in patterns if pattern.literal is None])
     if statement.not_action:
-        return lambda action: action not in literals and not any(test(action) for test in globs)
+        return lambda action: action not in literals and (matches is None or not matches(action))
     if any(pattern.parts == (Wildcard.ANY,) for pattern in patterns):
         return None
-    if not globs:
+    if matches is None:
         return literals.__contains__
-    if len(globs) == 1 and not literals:
-        return globs[0]
-    return lambda action: action in literals or any(test(action) for test in globs)
+    if not literals:
+        return matches
+    return lambda action: action in literals or matches(action)
+
+
+def _any(patterns: Sequence[Pattern]) -> Test | None:
+    """The test of whether a text matches one of the patterns. None if there are none."""
+    if len(patterns) <= FEW:
+        tests = [glob(_parts(pattern)) for pattern in patterns]
+        return tests[0] if len(tests) == 1 else (lambda text: any(test(text) for test in tests)) if tests else None
+    by_prefix: dict[str, list[Test]] = defaultdict(list)
+    for pattern in patterns:
+        by_prefix[pattern.prefix].append(glob(_parts(pattern)))
+    held = Prefixes(by_prefix)
+    return lambda text: any(test(text) for tests in held.under(text) for test in tests)
 
 
 def pattern_test(pattern: Pattern) -> Test | None:

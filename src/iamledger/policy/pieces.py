@@ -11,11 +11,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from iamledger.policy.entries import Entry, Placed
+from iamledger.policy.entries import FEW, Entry, Placed
 from iamledger.policy.patterns import Pattern
 
-FEW = 6
-"""So many entries are gone through one by one."""
 GRAM = 3
 _WORD = re.compile("[0-9A-Za-z]+")
 
