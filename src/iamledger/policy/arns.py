@@ -7,6 +7,8 @@
   regexes". The values of conditions are not bound to that.
 - Policy variables stand after the fifth colon, in documents of version 2012-10-17.
 - Region and account are not looked at: services differ.
+- `execute-api:/stage/METHOD/path`, which API Gateway takes in its resource policies, is no ARN: API Gateway makes one of it
+  when it stores the policy, of its own account and interface, which a policy by itself does not tell.
 
 Sources: "IAM JSON policy elements: Resource" and "Identify AWS resources with ARNs" of the IAM User Guide.
 """
@@ -36,6 +38,9 @@ def check_arn(text: str, *, wildcard_service: bool) -> None:
     if text == "*":
         return
     parts = text.split(":", 5)
+    if text.startswith("execute-api:/"):
+        message = f"{quote(text)} is short for an ARN, which only API Gateway understands"
+        raise Malformed(message, f"write arn:aws:execute-api:REGION:ACCOUNT:API-ID{text.partition(':')[2]}")
     if parts[0] != "arn" or len(parts) < 2:
         raise Malformed(f"{quote(text)} is neither an ARN nor *", "write arn:partition:service:region:account:resource")
     _check_partition(parts[1], text)

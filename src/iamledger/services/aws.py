@@ -22,6 +22,7 @@ from iamledger.policy.services import (
     ResourceType,
     Service,
 )
+from iamledger.services.corrections import corrected
 
 SOURCE = "AWS"
 
@@ -35,7 +36,7 @@ def service_names() -> dict[str, str]:
 
 def service(prefix: str) -> Service:
     """The service of a prefix, which must be one of AWS's."""
-    return Service(
+    said = Service(
         prefix,
         service_names()[prefix],
         SOURCE,
@@ -49,6 +50,7 @@ def service(prefix: str) -> Service:
             for name, entry in _read(f"conditionKeys/{prefix}.json").items()
         },
     )
+    return corrected(said)
 
 
 def _action(entry: Any) -> Action:

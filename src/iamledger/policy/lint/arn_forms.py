@@ -2,8 +2,9 @@
 
 A form has `${Name}` where an ARN has something of its own: at least one character; no colon in the first five parts; and no
 slash at the end of a form that another one continues after a slash, so that `arn:aws:s3:::reports/*` is no bucket. A `*` in
-a form is anything, also nothing. Wildcards of a pattern stay in their part of the first five, unless the pattern ends so:
-`arn:aws:iam::*` may be anything of IAM's, but who writes `arn:aws:iam::*:user/*` means no group `a:user/b`.
+a form is anything, also nothing. What has a region may have no account: it is AWS's own then, as are images and
+`arn:aws:ssm:eu-west-1::parameter/aws/service/*`. Wildcards of a pattern stay in their part of the first five, unless the
+pattern ends so: `arn:aws:iam::*` may be anything of IAM's, but who writes `arn:aws:iam::*:user/*` means no group `a:user/b`.
 
 All forms are followed through a pattern at once, as the bits of one number: a bit for each character of each form, one more
 where the form ends, and then one that is always zero. A `*` of the pattern may skip any number of characters: all bits from
@@ -14,7 +15,7 @@ words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from iamledger.policy.patterns import Pattern, Variable, Wildcard
 
@@ -35,7 +36,7 @@ class ArnForms:
 
     def __init__(self, forms: Iterable[tuple[str, str]]) -> None:
         """`forms` are pairs of a type and a form; a type may have several."""
-        forms = [(type_, form) for type_, form in forms if form.count(":") >= _PARTS]
+        forms = [(type_, each) for type_, form in forms if form.count(":") >= _PARTS for each in _with_own(form)]
         self.types = frozenset(type_ for type_, _ in forms)
         services = frozenset(form.split(":")[2] for _, form in forms)
         self.services = None if any("$" in service or "*" in service for service in services) else services
@@ -113,3 +114,11 @@ class ArnForms:
         self._ends.append((1 << self._length, type_))
         self._beyond[_PARTS] |= 2 << self._length
         self._length += 2
+
+
+def _with_own(form: str) -> Iterator[str]:
+    """A form, and that of AWS's own resources if it has a region and an account."""
+    yield form
+    *before, region, account, resource = form.split(":", _PARTS)
+    if region.startswith("${") and account.startswith("${"):
+        yield ":".join([*before, region, "", resource])

@@ -1,11 +1,12 @@
 """Whether the resources of a statement are such that its actions are about.
 
-An action is about some types of resources, or about none, and then it is allowed on `*` alone. Nothing is said where an
-action is unknown, or where all are meant.
+An action is about some types of resources, or about none, and then it is allowed on `*` alone, except for what AWS documents
+with every bucket. Nothing is said where an action is unknown, or where all are meant.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
@@ -19,6 +20,11 @@ from iamledger.policy.patterns import Pattern
 from iamledger.policy.services import Action, Service
 from iamledger.policy.words import listed, quote
 
+ON_EVERY_BUCKET = ("s3", "listallmybuckets")
+"""The action without resource types that "Controlling access to a bucket with user policies" of the S3 guide, and home
+folders in the IAM guide, allow on `arn:aws:s3:::*`.
+"""
+_EVERY_BUCKET = re.compile(r"arn:[^:]+:s3:::\*+")
 SHOWN = 4
 """So many resource types are named."""
 
@@ -75,8 +81,9 @@ class _Check:
     """Which actions of a statement are about some of its resources, of those that were looked at."""
 
     def __init__(self, named: Collection[_Named], known: Known) -> None:
-        self._known = known
+        self._named, self._known = named, known
         self._everything = False
+        self._buckets = False
         self._actions = _actions([one.meaning for one in named])
         self._by_arns: dict[str | None, list[Service]] = defaultdict(list)
         for service in {one.meaning.service.prefix: one.meaning.service for one in named}.values():
@@ -99,11 +106,14 @@ class _Check:
             types = self._known.forms(service).fitting(pattern) & self._types[prefix]
             self._found[prefix] |= types
             found = found or bool(types)
+        if _EVERY_BUCKET.fullmatch(pattern.text):
+            self._buckets = True
+            found = found or any(_on_every_bucket(one.meaning) for one in self._named)
         return found
 
     def fits(self, meaning: Meaning) -> bool:
         """Whether one of the actions is about a resource that was looked at."""
-        if self._everything:
+        if self._everything or (self._buckets and _on_every_bucket(meaning)):
             return True
         found = self._found[meaning.service.prefix]
         actions = meaning.service.actions
@@ -112,6 +122,11 @@ class _Check:
     def about(self) -> str:
         """What the actions are about."""
         return _about(self._actions)
+
+
+def _on_every_bucket(meaning: Meaning) -> bool:
+    prefix, name = ON_EVERY_BUCKET
+    return meaning.service.prefix == prefix and name in meaning.names
 
 
 def _actions(meanings: Collection[Meaning]) -> dict[str, list[Action]]:
