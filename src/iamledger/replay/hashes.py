@@ -127,41 +127,60 @@ def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | No
             body = ""
         if leaf_hash(account_id, body, position, at) != leaf:
             found.append(f"position {position}: the event is not the one that was hashed when it was written")
-        concealed = _conceals(context) or _conceals(data)
-        if concealed and not has_personal:
-            found.append(f"position {position}: it has personal values, and says that it has none")
-        elif has_personal and not concealed:  # the flag is not hashed
-            found.append(f"position {position}: it says that it has personal values, and has none")
-        elif salt is not None:
+        digests, data_digests = context_text.count(_DIGEST), data_text.count(_DIGEST)
+        if digests or data_digests or has_personal or salt is not None:
             told, data_told = parsed(personal[0]), parsed(personal[1])
-            if not (has_personal and salt):
-                found.append(f"position {position}: it has personal values, and says that it has none")
-            elif not (_fits(context, told, salt) and _fits(data, data_told, salt)):
-                unfit = [*_unfit(context, told, salt), *_unfit(data, data_told, salt)]
-                found += [f"position {position}: {f}" for f in unfit or ["its personal values are no objects"]]
+            if not (
+                has_personal
+                and salt
+                and (digests or data_digests)
+                and _fits(context, digests, told, salt)
+                and _fits(data, data_digests, data_told, salt)
+            ):
+                its = _personal_findings(context, data, has_personal, salt, told, data_told)
+                found += [f"position {position}: {finding}" for finding in its]
     return found
+
+
+_DIGEST = '{"digest": "'
+"""How every digest begins in an object's text; within a string, the quotes would be escaped."""
+
+
+def _fits(stored: Any, digests: int, personal: Any, salt: bytes) -> bool:
+    """Are these the personal values that were hashed, all of them? `digests` are found in the text, at any depth.
+
+    Quick where all is well; `_personal_findings` tells what is wrong, if anything is.
+    """
+    if type(stored) is not dict or type(personal) is not dict or len(personal) != digests:
+        return False
+    for name, value in personal.items():  # noqa: SIM110 - a generator would take as long as all the rest
+        if stored.get(name) != {"digest": stored_digest(name, value, salt)}:
+            return False
+    return True
+
+
+def _personal_findings(
+    context: Any, data: Any, has_personal: bool, salt: bytes | None, told: Any, data_told: Any
+) -> Iterator[str]:
+    """What is wrong with an event's personal values (without `salt`: erased ones), and with its flag, which is not hashed."""
+    concealed = _conceals(context) or _conceals(data)
+    if concealed and not has_personal:
+        yield "it has personal values, and says that it has none"
+    elif has_personal and not concealed:
+        yield "it says that it has personal values, and has none"
+    elif salt is not None:
+        if not (has_personal and salt):
+            yield "it has personal values, and says that it has none"
+            return
+        unfit = [*_unfit(context, told, salt), *_unfit(data, data_told, salt)]
+        if not unfit and not all(type(values) is dict for values in (context, data, told, data_told)):
+            unfit = ["its personal values are no objects"]
+        yield from unfit
 
 
 def _conceals(stored: Any) -> bool:
     """Does a digest stand for one of its entries?"""
-    if type(stored) is dict:
-        for value in stored.values():
-            if type(value) is dict and is_digest(value):
-                return True
-    return False
-
-
-def _fits(stored: Any, personal: Any, salt: bytes) -> bool:
-    """Are all personal values there, as they were hashed? Quick where they are; `_unfit` tells what is wrong."""
-    if type(stored) is not dict or type(personal) is not dict:
-        return False
-    for name, value in personal.items():
-        if stored.get(name) != {"digest": stored_digest(name, value, salt)}:
-            return False
-    for name, value in stored.items():  # noqa: SIM110 - a generator would take as long as all the rest
-        if type(value) is dict and name not in personal and is_digest(value):
-            return False
-    return True
+    return type(stored) is dict and any(is_digest(value) for value in stored.values())
 
 
 def _unfit(stored: Any, personal: Any, salt: bytes) -> Iterator[str]:

@@ -71,6 +71,8 @@ def iso_of_text(text: str) -> str:
     """The same of a time as PostgreSQL writes it in our sessions (UTC, ISO); nothing if its year has not four digits."""
     if len(text) < 22 or text[4] != "-" or text[-3:] != "+00":
         return ""
+    if len(text) == 29:  # all six digits of the second, as most have
+        return f"{text[:10]}T{text[11:26]}Z"
     return f"{text[:10]}T{text[11:19]}.{text[20:-3]:0<6}Z"
 
 
