@@ -162,7 +162,7 @@ def _fits(stored: Any, digests: int, personal: Any, salt: bytes) -> bool:
 def _personal_findings(
     context: Any, data: Any, has_personal: bool, salt: bytes | None, told: Any, data_told: Any
 ) -> Iterator[str]:
-    """What is wrong with an event's personal values (without `salt`: erased ones), and with its flag, which is not hashed."""
+    """What is wrong with an event's personal values (no `salt` if erased), and with its flag, which is not hashed."""
     concealed = _conceals(context) or _conceals(data)
     if concealed and not has_personal:
         yield "it has personal values, and says that it has none"
