@@ -26,7 +26,7 @@ from iamledger.engine.declaration import (
     revise_row,
 )
 from iamledger.engine.errors import BrokenRule
-from iamledger.engine.naive import Interpreter, Recorded, Version
+from iamledger.engine.naive import Interpreter, Recorded, Version, unpacked
 from iamledger.engine.registry import live_tables
 from iamledger.store import Connection, Context, NewEvent, Request, append
 
@@ -162,8 +162,8 @@ def interpreted(projection: Projection, events: Iterator[Recorded]) -> Oracle:
         except BrokenRule as broken:
             interpreter.open, result.failed, result.reason = before, e.position, str(broken)
             break
-        result.versions += ended
-    result.versions += interpreter.rest()
+        result.versions += [unpacked(projection, version) for version in ended]
+    result.versions += [unpacked(projection, version) for version in interpreter.rest()]
     return result
 
 

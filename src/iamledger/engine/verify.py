@@ -5,7 +5,7 @@ Memory stays small: events and rows are streamed, rows ordered by where they end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -14,7 +14,8 @@ import orjson
 
 from iamledger.engine.compile import Table, quoted
 from iamledger.engine.declaration import ColumnType
-from iamledger.engine.naive import Interpreter, Recorded, Version
+from iamledger.engine.errors import BrokenRule
+from iamledger.engine.naive import Interpreter, Key, Packed, Recorded, Version, packed, unpacked
 from iamledger.store.connection import Connection
 from iamledger.store.events import iso_of_text
 
@@ -64,15 +65,15 @@ class Comparison:
     """
 
     def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
+        self._projection = table.projection
         self._interpreter = Interpreter(table.projection)
         self.events = frozenset(table.projection.events())
         """The types of events that it listens to."""
-        self._name, self._account_id = table.projection.name, account_id
-        self._json_columns = [name for name, type_ in table.projection.columns.items() if type_ == "jsonb"]
+        self._account_id = account_id
         self._chunks = _rows(connection, account_id, table, upto)
-        self._found: list[Version] = []
+        self._found: list[Packed] = []
         """The next rows, last one first."""
-        self._ended: list[Version] = []
+        self._ended: list[Packed] = []
         """Versions that are still to be compared."""
         self.rows = 0
         self.position = 0
@@ -99,39 +100,37 @@ class Comparison:
         while chunk := [*islice(rest, CHUNK)]:
             yield from self._compare(chunk)
         while self._next() is not None:
-            yield Drift(self._name, self._account_id, None, self._take())
+            yield self._drift(None, self._take())
 
     def close(self) -> None:
         """Read no further."""
         self._chunks.close()
 
-    def _compare(self, versions: list[Version]) -> Iterator[Drift]:
+    def _compare(self, versions: list[Packed]) -> Iterator[Drift]:
         while len(self._found) < len(versions) and (chunk := next(self._chunks, None)) is not None:
             self._found = [*reversed(chunk), *self._found]
-        if versions and self._same(versions, self._found[: -len(versions) - 1 : -1]):
+        if versions and versions == self._found[: -len(versions) - 1 : -1]:
             del self._found[-len(versions) :]
             self.rows += len(versions)
             return
         for expected in versions:
             while (found := self._next()) is not None and _order(found) < _order(expected):
-                yield Drift(self._name, self._account_id, None, self._take())
+                yield self._drift(None, self._take())
             if found is None or _order(found) > _order(expected):
-                yield Drift(self._name, self._account_id, expected, None)
-            elif not self._same([expected], [self._take()]):
-                yield Drift(self._name, self._account_id, expected, found)
+                yield self._drift(expected, None)
+            elif self._take() != expected:
+                yield self._drift(expected, found)
 
-    def _same(self, expected: list[Version], found: list[Version]) -> bool:
-        return found == expected and all(
-            _json([one.columns[name] for one in found]) == _json([one.columns[name] for one in expected])
-            for name in self._json_columns
-        )
+    def _drift(self, expected: Packed | None, found: Packed | None) -> Drift:
+        versions = [one and unpacked(self._projection, one) for one in (expected, found)]
+        return Drift(self._projection.name, self._account_id, *versions)
 
-    def _next(self) -> Version | None:
+    def _next(self) -> Packed | None:
         if not self._found:
             self._found = next(self._chunks, [])[::-1]
         return self._found[-1] if self._found else None
 
-    def _take(self) -> Version:
+    def _take(self) -> Packed:
         self.rows += 1
         return self._found.pop()
 
@@ -141,11 +140,12 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _order(version: Version) -> tuple[float, tuple[str, ...], int]:
-    return version.until or float("inf"), version.key, version.since
+def _order(version: Packed) -> tuple[float, Key, int]:
+    key, since, until, _ = version
+    return until or float("inf"), key, since
 
 
-def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[Version], None, None]:
+def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[Packed], None, None]:
     """The rows as they were at a position, by chunks, ordered by where they end (open ones last), then by key.
 
     Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.
@@ -170,16 +170,25 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> G
             f" ORDER BY _ended NULLS LAST, {order}, since",
             {"account": account_id, "upto": upto, "projection": projection.name, "generation": table.generation},
         )
-        names, width = list(columns), 2 + len(key)
-        converted = [(name, _FOUND[type_]) for name, type_ in columns.items() if type_ in _FOUND]
+        width = 2 + len(key)
+        converted = [(n, _FOUND[type_]) for n, type_ in enumerate(columns.values()) if type_ in _FOUND]
         while rows := cursor.fetchmany(CHUNK):
-            chunk = [Version(row[2:width], row[0], row[1], dict(zip(names, row[width:], strict=True))) for row in rows]
-            for name, convert in converted:
-                for version in chunk:
-                    value = version.columns[name]
-                    if value is not None:
-                        version.columns[name] = convert(value)
-            yield chunk
+            yield [(row[2:width], row[0], row[1], _packed(row[width:], converted)) for row in rows]
+
+
+def _packed(found: Sequence[Any], converted: Sequence[tuple[int, Callable[[str], Any]]]) -> str:
+    """The columns of a row, those converted that need it, as the interpreter packs them.
+
+    What no event can have made, such as a number of a thousand digits, is packed as no expected columns are: with a space.
+    """
+    columns = [*found]
+    try:
+        for n, convert in converted:
+            if columns[n] is not None:
+                columns[n] = convert(columns[n])
+        return packed(columns)
+    except (orjson.JSONDecodeError, BrokenRule):
+        return packed(found) + " "
 
 
 _FOUND: dict[ColumnType, Callable[[str], Any]] = {"jsonb": orjson.loads, "timestamptz": iso_of_text}
