@@ -598,5 +598,5 @@ def test_rows_that_no_event_made_are_not_all_kept_in_mind(whole: Whole) -> None:
     )
     (users,) = (table for table in whole.tables() if table.projection.name == "users")
     with whole.connection.transaction():
-        compared = Rows(whole.account_id, users, EVENTS).run(whole.connection, lambda _done: None)
+        (compared,) = Rows(whole.account_id, [users], EVENTS).run(whole.connection, lambda _done: None)
     assert len(compared.findings) == FINDINGS

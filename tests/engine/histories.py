@@ -155,15 +155,20 @@ def oracle(connection: Connection, projection: Projection, account_id: str, upto
 def interpreted(projection: Projection, events: Iterator[Recorded]) -> Oracle:
     """Interpret events until one of them breaks a rule."""
     interpreter, result = Interpreter(projection), Oracle()
+    begun: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
     for e in events:
-        before = dict(interpreter.open)
         try:
-            ended = interpreter.apply(e)
+            steps = interpreter.apply(e)
         except BrokenRule as broken:
-            interpreter.open, result.failed, result.reason = before, e.position, str(broken)
+            result.failed, result.reason = e.position, str(broken)
             break
-        result.versions += [unpacked(projection, version) for version in ended]
-    result.versions += [unpacked(projection, version) for version in interpreter.rest()]
+        for key, since, columns in steps:
+            assert since == (begun[key][0] if key in begun else None)
+            if since is not None:
+                result.versions.append(Version(key, since, e.position, begun.pop(key)[1]))
+            if columns is not None:
+                begun[key] = e.position, unpacked(projection, columns)
+    result.versions += [Version(key, since, None, columns) for key, (since, columns) in begun.items()]
     return result
 
 

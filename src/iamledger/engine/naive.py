@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias
@@ -48,12 +48,16 @@ class Recorded(NamedTuple):
     """The same with digests in the place of personal values, if there are any."""
 
 
-Packed: TypeAlias = tuple[Key, int, int | None, str]
-"""A version with its columns packed. Two are the same version if they are equal: true is not 1, as it is to Python."""
+Step: TypeAlias = tuple[Key, int | None, str | None]
+"""What an event does to the row with a key: since when the version was true that it ends, if it ends one, and the columns,
+packed, of the version that it begins, if it begins one."""
 
 
 class Interpreter:
-    """Applies events to one projection of one account; keeps only the rows that are open, their columns packed."""
+    """Applies events to one projection of one account.
+
+    Keeps which rows are open and since when, and their columns, packed, if a rule revises some of them.
+    """
 
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
@@ -61,12 +65,13 @@ class Interpreter:
         self._rules: dict[str, list[_Rule]] = {}
         for rule in projection.rules:
             self._rules.setdefault(rule.event, []).append(_Rule(projection, rule))
+        self._revises = any(rule.kind == "revise" for rule in projection.rules)
         self._empty: list[Any] = [None] * len(projection.columns)
 
-    def apply(self, event: Recorded) -> list[Packed]:
-        """Apply one event; returns the versions that ended with it. Raises `BrokenRule`."""
+    def apply(self, event: Recorded) -> list[Step]:
+        """Apply one event. Raises `BrokenRule`."""
         stored = event.concealed or event
-        ended: list[Packed] = []
+        steps: list[Step] = []
         touched: list[Key] = []
         for rule in self._rules.get(event.type, ()):
             key: Key = tuple([value_in(stored) for value_in in rule.key])
@@ -76,30 +81,23 @@ class Interpreter:
                 )
             touched.append(key)
             before = self.open.pop(key, None)
-            if before is not None:
-                if rule.kind == "open":
-                    raise BrokenRule("open of a row that is open")
-                ended.append((key, before[0], event.position, before[1]))
-            elif rule.kind in ("revise", "close"):
-                raise BrokenRule(f"{rule.kind} of a row that is not open")
+            if rule.kind != "put" and (before is None) != (rule.kind == "open"):
+                raise BrokenRule(f"{rule.kind} of a row that {'is not open' if before is None else 'is open'}")
+            began = None
             if rule.kind != "close":
                 columns = orjson.loads(before[1]) if before is not None and rule.kind == "revise" else [*self._empty]
                 for n, value_in in rule.columns:
                     columns[n] = value_in(stored)
                 for n, value_in in rule.personal:
                     columns[n] = value_in(event)
-                self.open[key] = (event.position, packed(columns))
-        return ended
-
-    def rest(self) -> Iterator[Packed]:
-        """The versions that are still true, ordered by key."""
-        for key in sorted(self.open):
-            since, columns = self.open[key]
-            yield key, since, None, columns
+                began = packed(columns)
+                self.open[key] = (event.position, began if self._revises else "")
+            steps.append((key, None if before is None else before[0], began))
+        return steps
 
 
 def packed(columns: Sequence[Any]) -> str:
-    """Columns in a fifth of the memory: a ledger of a million events has hundreds of thousands of open rows.
+    """Columns in a form in which they take little memory, and are the same only if they are the same JSON: true is not 1.
 
     As text, which is a copy of its exact size: the bytes that orjson returns sit in a block of a kilobyte. Raises
     `BrokenRule` if they are nested too deeply.
@@ -110,10 +108,9 @@ def packed(columns: Sequence[Any]) -> str:
         raise BrokenRule(f"its columns cannot be kept: {error}") from None
 
 
-def unpacked(projection: Projection, version: Packed) -> Version:
-    """The version, its columns by name."""
-    key, since, until, columns = version
-    return Version(key, since, until, dict(zip(projection.columns, orjson.loads(columns), strict=True)))
+def unpacked(projection: Projection, columns: str) -> dict[str, Any]:
+    """Packed columns, by name; none, if none were packed."""
+    return dict(zip(projection.columns, orjson.loads(columns), strict=False))
 
 
 class _Rule:

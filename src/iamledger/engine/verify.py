@@ -5,17 +5,16 @@ Memory stays small: events and rows are streamed, rows ordered by where they end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 from iamledger.engine.compile import Table, quoted
 from iamledger.engine.declaration import ColumnType
 from iamledger.engine.errors import BrokenRule
-from iamledger.engine.naive import Interpreter, Key, Packed, Recorded, Version, packed, unpacked
+from iamledger.engine.naive import Interpreter, Key, Recorded, Step, Version, packed, unpacked
 from iamledger.store.connection import Connection
 from iamledger.store.events import iso_of_text
 
@@ -61,76 +60,104 @@ class Drift:
 class Comparison:
     """Compares one projection of one account while its events go by. Open a transaction with one snapshot around it.
 
-    Rows are compared a chunk at a time; only where a chunk differs, one by one.
+    A row is compared where it begins; then only where it says that it ends is kept in mind, if it does.
     """
 
     def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
-        self._projection = table.projection
+        self._projection, self._account_id = table.projection, account_id
         self._interpreter = Interpreter(table.projection)
         self.events = frozenset(table.projection.events())
         """The types of events that it listens to."""
-        self._account_id = account_id
         self._chunks = _rows(connection, account_id, table, upto)
-        self._found: list[Packed] = []
+        self._found: list[_Row] = []
         """The next rows, last one first."""
-        self._ended: list[Packed] = []
-        """Versions that are still to be compared."""
+        self._ends: dict[Key, int] = {}
+        """Where open versions end that were found, if they do."""
+        self._odd: dict[Key, tuple[str, _Row | None]] = {}
+        """Open versions that were not found, or are other than expected: the columns that were, and the row."""
         self.rows = 0
-        self.position = 0
-        """Of the last event."""
 
-    def apply(self, event: Recorded) -> list[Drift]:
-        """One more event. Returns what is found by now; raises `BrokenRule`, after which `settle` has the rest."""
-        self.position = event.position
-        ended = self._interpreter.apply(event)
-        if len(ended) > 1:
-            ended.sort()
-        self._ended += ended
-        return self.settle() if len(self._ended) >= CHUNK else []
+    def apply(self, event: Recorded) -> Iterable[Drift]:
+        """One more event. Returns what is wrong, which must be read before the next event; `()` if nothing is.
 
-    def settle(self) -> list[Drift]:
-        """Compare the versions that have ended so far."""
-        ended, self._ended = self._ended, []
-        return list(self._compare(ended))
+        Raises `BrokenRule`.
+        """
+        steps = self._interpreter.apply(event)
+        if len(steps) > 1:
+            steps.sort()
+        for n, step in enumerate(steps):
+            if not self._as_expected(event.position, step):
+                return self._differences(event.position, steps[n:])
+        return ()
 
     def finish(self) -> Iterator[Drift]:
-        """The rows that are still open, and those that no event made."""
-        yield from self.settle()
-        rest = self._interpreter.rest()
-        while chunk := [*islice(rest, CHUNK)]:
-            yield from self._compare(chunk)
+        """The rows that should be open still, and those that no event made."""
+        for key in sorted({*self._ends, *self._odd}):
+            yield from self._ended(key, self._interpreter.open[key][0], None)
         while self._next() is not None:
-            yield self._drift(None, self._take())
+            yield self._unexpected(self._take())
 
     def close(self) -> None:
         """Read no further."""
         self._chunks.close()
 
-    def _compare(self, versions: list[Packed]) -> Iterator[Drift]:
-        while len(self._found) < len(versions) and (chunk := next(self._chunks, None)) is not None:
-            self._found = [*reversed(chunk), *self._found]
-        if versions and versions == self._found[: -len(versions) - 1 : -1]:
-            del self._found[-len(versions) :]
-            self.rows += len(versions)
-            return
-        for expected in versions:
-            while (found := self._next()) is not None and _order(found) < _order(expected):
-                yield self._drift(None, self._take())
-            if found is None or _order(found) > _order(expected):
-                yield self._drift(expected, None)
-            elif self._take() != expected:
-                yield self._drift(expected, found)
+    def _as_expected(self, position: int, step: Step) -> bool:
+        """Goes on if the rows are as a step wants them, and returns False, and does nothing, if they are not."""
+        key, since, columns = step
+        if since is not None and (self._ends.get(key) != position or key in self._odd):
+            return False
+        if columns is not None:
+            found = self._next()
+            if found is None or found[0] != position or found[1] != key or found[2] != columns:
+                return False
+            self._begin(key, self._take())
+        elif since is not None:
+            del self._ends[key]
+        return True
 
-    def _drift(self, expected: Packed | None, found: Packed | None) -> Drift:
-        versions = [one and unpacked(self._projection, one) for one in (expected, found)]
-        return Drift(self._projection.name, self._account_id, *versions)
+    def _differences(self, position: int, steps: Sequence[Step]) -> Iterator[Drift]:
+        """A version that has no row, or another one, is told where it ends."""
+        for key, since, columns in steps:
+            if since is not None:
+                yield from self._ended(key, since, position)
+            if columns is not None:
+                while (found := self._next()) is not None and found[:2] < (position, key):
+                    yield self._unexpected(self._take())
+                if found is not None and found[:2] == (position, key):
+                    self._begin(key, self._take())
+                else:
+                    found = None
+                if found is None or found[2] != columns:
+                    self._odd[key] = columns, found
 
-    def _next(self) -> Packed | None:
+    def _begin(self, key: Key, found: _Row) -> None:
+        """A row of the key is open from here on; where it says that it ends is kept in mind."""
+        if found[3] is None:
+            self._ends.pop(key, None)
+        else:
+            self._ends[key] = found[3]
+
+    def _ended(self, key: Key, since: int, until: int | None) -> Iterator[Drift]:
+        """What is wrong with a version that ends here, if anything is. Columns are not told if only the ends differ."""
+        end, odd = self._ends.pop(key, None), self._odd.pop(key, None)
+        if odd is not None or end != until:
+            columns, found = odd or ("[]", (since, key, "[]", end))
+            expected = Version(key, since, until, unpacked(self._projection, columns))
+            yield Drift(self._projection.name, self._account_id, expected, found and self._version(found))
+
+    def _unexpected(self, found: _Row) -> Drift:
+        return Drift(self._projection.name, self._account_id, None, self._version(found))
+
+    def _version(self, found: _Row) -> Version:
+        since, key, columns, until = found
+        return Version(key, since, until, unpacked(self._projection, columns))
+
+    def _next(self) -> _Row | None:
         if not self._found:
             self._found = next(self._chunks, [])[::-1]
         return self._found[-1] if self._found else None
 
-    def _take(self) -> Packed:
+    def _take(self) -> _Row:
         self.rows += 1
         return self._found.pop()
 
@@ -140,13 +167,12 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _order(version: Packed) -> tuple[float, Key, int]:
-    key, since, until, _ = version
-    return until or float("inf"), key, since
+_Row: TypeAlias = tuple[int, Key, str, int | None]
+"""A row that was found: since, key, columns packed, until."""
 
 
-def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[Packed], None, None]:
-    """The rows as they were at a position, by chunks, ordered by where they end (open ones last), then by key.
+def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[_Row], None, None]:
+    """The rows as they were at a position, by chunks, ordered by where they begin, then by key.
 
     Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.
     """
@@ -167,13 +193,13 @@ def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> G
             " SELECT r.*, CASE WHEN until <= %(upto)s OR until > reached.position THEN until END AS _ended"
             f" FROM {table.name} r, reached"
             " WHERE account_id = %(account)s AND (since <= %(upto)s OR since > reached.position)) AS known"
-            f" ORDER BY _ended NULLS LAST, {order}, since",
+            f" ORDER BY since, {order}",
             {"account": account_id, "upto": upto, "projection": projection.name, "generation": table.generation},
         )
         width = 2 + len(key)
         converted = [(n, _FOUND[type_]) for n, type_ in enumerate(columns.values()) if type_ in _FOUND]
         while rows := cursor.fetchmany(CHUNK):
-            yield [(row[2:width], row[0], row[1], _packed(row[width:], converted)) for row in rows]
+            yield [(row[0], row[2:width], _packed(row[width:], converted), row[1]) for row in rows]
 
 
 def _packed(found: Sequence[Any], converted: Sequence[tuple[int, Callable[[str], Any]]]) -> str:

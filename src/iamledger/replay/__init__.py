@@ -5,7 +5,8 @@ have not been erased), the tags by which decisions find events, the commands by 
 each projection against what the naive interpreter makes of the events. The Merkle root (RFC 6962) is computed on the way:
 note it beside the size, and a later replay up to the same position must give the same root.
 
-A large ledger is divided over processes: hashes by stretches of positions, whose Merkle trees join; rows by projection.
+A large ledger is divided over processes: hashes by stretches of positions, whose Merkle trees join; rows by groups of
+projections.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from iamledger.engine.compile import Table
 from iamledger.replay.hashes import Hashes, Stretch, whole_tree
 from iamledger.replay.records import FINDINGS, Commands, Tags, head_findings, tag_findings
-from iamledger.replay.rows import Compared, Rows
+from iamledger.replay.rows import Compared, Rows, grouped
 from iamledger.replay.workers import Task, default_jobs, run_divided, run_here, snapshot
 from iamledger.store import Connection
 
@@ -66,12 +67,8 @@ def replay(
     divided = verify and jobs > 1 and bool(url) and upto >= DIVIDED_FROM
     begins = range(0, upto, STRETCH) if divided else [0]
     checks = [Hashes(account_id, after, min(after + STRETCH, upto) if divided else upto, verify) for after in begins]
-    comparisons = (
-        [Rows(account_id, table, upto) for table in sorted(tables, key=_effort, reverse=True)] if verify else []
-    )
     records: list[Task] = [Tags(account_id, upto), Commands(account_id, upto)] if verify else []
-    tasks: list[Task] = [*comparisons, *records, *checks]  # what takes longest first
-    passes, done = 1 + len(comparisons), 0
+    passes, done = 1, 0
 
     def tell(more: int) -> None:
         nonlocal done
@@ -79,6 +76,10 @@ def replay(
         progress(done // passes)
 
     with snapshot(connection):
+        groups = grouped(connection, account_id, upto, tables) if verify else []
+        comparisons = [Rows(account_id, group, upto) for group in groups]
+        passes += len(comparisons)
+        tasks: list[Task] = [*comparisons, *records, *checks]  # what takes longest first
         results = run_divided(connection, url, tasks, jobs, tell) if divided else run_here(connection, tasks, tell)
         stretches: list[Stretch] = results[len(comparisons) + len(records) :]
         seen = _joined(connection, account_id, upto, stretches)
@@ -86,7 +87,11 @@ def replay(
             seen.verified = True
             if seen.size != upto:
                 seen.findings.append(f"the ledger ends at position {seen.size}, not at its head {upto}")
-            compared = {one.table.projection.name: result for one, result in zip(comparisons, results, strict=False)}
+            compared = {
+                table.projection.name: result
+                for group, of_group in zip(groups, results, strict=False)
+                for table, result in zip(group, of_group, strict=True)
+            }
             _add_rows(seen, {table.projection.name: compared[table.projection.name] for table in tables})
             (kept, right), of_commands = results[len(comparisons) : len(comparisons) + len(records)]
             if not kept == right == sum(stretch.tags for stretch in stretches):
@@ -119,8 +124,3 @@ def _add_rows(seen: Replay, compared: dict[str, Compared]) -> None:
         seen.stopped += [name] if one.stopped else []
         if one.rows is not None:
             seen.rows[name] = one.rows
-
-
-def _effort(table: Table) -> int:
-    """About how long a projection takes, compared with others."""
-    return len(table.projection.rules) * (1 + len(table.projection.columns))

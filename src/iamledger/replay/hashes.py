@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +48,8 @@ class Hashes:
         """Look at them. `tell` is told how many positions are done since it was last told."""
         seen = Stretch()
         last, last_at = _before(connection, self.account_id, self.after)
-        for rows in streamed(connection, _CHECKED if self.verify else _SEEN, self.account_id, self.after, self.upto):
+        stretch = (self.account_id, self.after, self.upto)
+        for rows in streamed(connection, _CHECKED if self.verify else _SEEN, stretch):
             if self.verify:
                 if len(seen.findings) < FINDINGS:
                     seen.findings += _findings(self.account_id, rows, last, last_at)
@@ -66,7 +67,7 @@ class Hashes:
 def whole_tree(connection: Connection, account_id: str, upto: int) -> MerkleTree:
     """The tree over the events that there are, one by one: trees of stretches do not join if positions are missing."""
     tree = MerkleTree()
-    for rows in streamed(connection, _SEEN, account_id, 0, upto):
+    for rows in streamed(connection, _SEEN, (account_id, 0, upto)):
         tree.extend([row[1] for row in rows])
     return tree
 
@@ -83,7 +84,9 @@ _CHECKED = (
 )
 
 
-def streamed(connection: Connection, statement: str, *parameters: object) -> Iterator[list[Row]]:
+def streamed(
+    connection: Connection, statement: str, parameters: Sequence[object] | Mapping[str, object]
+) -> Iterator[list[Row]]:
     """The rows of a statement by chunks, none of them empty; the server prepares one while the last is worked on."""
     with (
         connection.cursor(name="events_to_replay", binary=True) as cursor,

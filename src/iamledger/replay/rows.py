@@ -1,23 +1,21 @@
-"""The rows of a projection, compared with what the naive interpreter makes of the events."""
+"""The rows of projections, compared with what the naive interpreter makes of the events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
-
-import orjson
 
 from iamledger.engine.compile import Table
-from iamledger.engine.declaration import FromContext, Projection, RecordedAt
+from iamledger.engine.declaration import Projection
 from iamledger.engine.errors import BrokenRule
 from iamledger.engine.naive import Recorded
 from iamledger.engine.verify import Comparison
-from iamledger.replay.hashes import is_digest, streamed
+from iamledger.replay.hashes import streamed
+from iamledger.replay.reading import Reading
 from iamledger.replay.records import FINDINGS
 from iamledger.store import Connection
-from iamledger.store.events import iso_of_text
 
 
 @dataclass
@@ -33,50 +31,135 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The task of comparing all rows of one projection up to a position, or to where it has stopped."""
+    """The task of comparing all rows of some projections up to a position, or to where each has stopped.
+
+    The events are read once for all of them.
+    """
 
     account_id: str
-    table: Table
+    tables: Sequence[Table]
     upto: int
 
-    def run(self, connection: Connection, tell: Callable[[int], None]) -> Compared:
+    def run(self, connection: Connection, tell: Callable[[int], None]) -> list[Compared]:
         """Compare them. `tell` is told how many positions are done since it was last told."""
-        projection, upto = self.table.projection, self.upto
-        compared = Compared()
-        head, reached, failed, reason = _standing(connection, self.account_id, self.table)
+        every = [_Comparing(connection, self.account_id, table, self.upto) for table in self.tables]
+        listening: dict[str, list[_Comparing]] = {}
+        for one in every:
+            for type_ in one.projection.events():
+                listening.setdefault(type_, []).append(one)
+        reading = Reading([table.projection for table in self.tables])
+        told = 0
+        try:
+            for rows in streamed(connection, reading.statement, reading.parameters(self.account_id, self.upto)):
+                for event in map(reading.recorded, rows):
+                    for one in listening[event.type]:
+                        one.apply(event)
+                tell(rows[-1][0] - told)
+                told = rows[-1][0]
+                if all(one.over for one in every):
+                    break
+            return [one.finish() for one in every]
+        finally:
+            for one in every:
+                one.close()
+            tell(self.upto - told)
+
+
+KEPT = 120_000
+"""Open rows that are kept in mind at once, of several projections; about 50 MB. One that needs more is compared alone."""
+
+
+def grouped(connection: Connection, account_id: str, upto: int, tables: Iterable[Table]) -> list[list[Table]]:
+    """The projections in a few groups, of which each reads the events once; those that listen to most events come first.
+
+    How many rows each keeps open is told by a thousand events, about.
+    """
+    counts = _sample(connection, account_id, upto)
+    each = upto / max(1, counts.total())
+    groups: list[list[Table]] = []
+    room: list[float] = []
+    for table in sorted(tables, key=lambda table: _open_rows(table.projection, counts), reverse=True):
+        needed = _open_rows(table.projection, counts) * each
+        n = next((n for n, left in enumerate(room) if needed <= left), len(groups))
+        if n == len(groups):
+            groups.append([])
+            room.append(KEPT)
+        groups[n].append(table)
+        room[n] -= needed
+    return sorted(groups, key=lambda group: -sum(counts[type_] for one in group for type_ in one.projection.events()))
+
+
+def _sample(connection: Connection, account_id: str, upto: int) -> Counter[str]:
+    """The types of about a thousand events, by how often they are there."""
+    rows = connection.execute(
+        "SELECT e.type FROM generate_series(1, %(upto)s, greatest(1, %(upto)s / 1000)) AS sample(position)"
+        " CROSS JOIN LATERAL (SELECT type FROM iamledger.events e"
+        " WHERE e.account_id = %(account)s AND e.position = sample.position OFFSET 0) AS e",
+        {"account": account_id, "upto": upto},
+    )
+    return Counter(type_ for (type_,) in rows)
+
+
+def _open_rows(projection: Projection, counts: Counter[str]) -> int:
+    """How many rows are open after so many events of each type, if each `put` begins one."""
+    begun = {"open": 1, "put": 1, "revise": 0, "close": -1}
+    return max(0, sum(begun[rule.kind] * counts[rule.event] for rule in projection.rules))
+
+
+class _Comparing:
+    """One projection while its events go by."""
+
+    def __init__(self, connection: Connection, account_id: str, table: Table, upto: int) -> None:
+        self.projection = table.projection
+        self.upto = upto
+        """The last position that it is compared at."""
+        self.over = False
+        """Enough is known of it."""
+        self.compared = Compared()
+        self._begin(*_standing(connection, account_id, table))
+        self._comparison = Comparison(connection, account_id, table, self.upto)
+
+    def _begin(self, head: int, reached: int, failed: int | None, reason: str | None) -> None:
+        name, findings = self.projection.name, self.compared.findings
         if max(reached, (failed or 0) - 1) > head:
-            compared.findings.append(
-                f"{projection.name} is recorded to have come to position {reached}"
+            findings.append(
+                f"{name} is recorded to have come to position {reached}"
                 + (f" and to have stopped before {failed}" if failed is not None else "")
                 + f", beyond the head {head}"
             )
-        if failed is not None and failed <= upto:
-            upto = failed - 1
-            compared.stopped = True
-            compared.findings.append(
-                f"position {failed}: {projection.name} has stopped before this event, which does not fit its rules: {reason}"
+        if failed is not None and failed <= self.upto:
+            self.upto = failed - 1
+            self.compared.stopped = True
+            findings.append(
+                f"position {failed}: {name} has stopped before this event, which does not fit its rules: {reason}"
             )
-        comparison = Comparison(connection, self.account_id, self.table, upto)
-        statement, recorded = _read(projection)
-        told = 0
+
+    def apply(self, event: Recorded) -> None:
+        """One more event."""
+        if self.over or event.position > self.upto:
+            return
         try:
-            for events in streamed(connection, statement, self.account_id, upto, projection.events()):
-                for event in map(recorded, events):
-                    compared.findings += map(str, comparison.apply(event))
-                tell(events[-1][0] - told)
-                told = events[-1][0]
-                if len(compared.findings) >= FINDINGS:
-                    break
-            else:
-                compared.findings += map(str, islice(comparison.finish(), FINDINGS))
-            compared.rows = comparison.rows
+            drifts = self._comparison.apply(event)
         except BrokenRule as broken:
-            compared.findings += map(str, comparison.settle())
-            compared.findings.append(f"position {comparison.position}: {projection.name}: {broken}")
-        finally:
-            comparison.close()
-            tell(self.upto - told)
-        return compared
+            self.compared.findings.append(f"position {event.position}: {self.projection.name}: {broken}")
+            self.over = True
+            return
+        if drifts:
+            self.compared.findings += map(str, islice(drifts, FINDINGS))
+            if len(self.compared.findings) >= FINDINGS:
+                self.over = True
+                self.compared.rows = self._comparison.rows
+
+    def finish(self) -> Compared:
+        """What is left after the last event; what came of it all."""
+        if not self.over:
+            self.compared.findings += map(str, islice(self._comparison.finish(), FINDINGS))
+            self.compared.rows = self._comparison.rows
+        return self.compared
+
+    def close(self) -> None:
+        """Read no further."""
+        self._comparison.close()
 
 
 def _standing(connection: Connection, account_id: str, table: Table) -> tuple[int, int, int | None, str | None]:
@@ -89,54 +172,3 @@ def _standing(connection: Connection, account_id: str, table: Table) -> tuple[in
         (table.projection.name, table.generation, account_id),
     ).fetchone()
     return (0, 0, None, None) if row is None else row
-
-
-def _read(projection: Projection) -> tuple[str, Callable[[tuple[Any, ...]], Recorded]]:
-    """How to read the events that a projection listens to, no more of them than it looks at; and what makes them of rows."""
-    sources = [source for rule in projection.rules for source in projection.sources(rule).values()]
-    context = "e.context::text" if any(isinstance(source, FromContext) for source in sources) else "NULL"
-    time = "e.recorded_at::text" if any(isinstance(source, RecordedAt) for source in sources) else "''"
-    columns = f"e.position, {time}, e.type, {context}, e.data::text"
-    events = "iamledger.events e"
-    if projection.personal:
-        columns += ", e.has_personal, p.salt IS NOT NULL, p.context::text, p.data::text"
-        events += " LEFT JOIN iamledger.personal p USING (account_id, position)"
-    statement = (
-        f"SELECT {columns} FROM {events}"
-        " WHERE e.account_id = %s AND e.position <= %s AND e.type = ANY(%s) ORDER BY e.position"
-    )
-    return statement, _readable if projection.personal else _recorded
-
-
-def _recorded(row: tuple[Any, ...]) -> Recorded:
-    """The event as projections see it, digests in the place of personal values."""
-    position, time, type_, context, data = row[:5]
-    return Recorded(position, time and iso_of_text(time), type_, _object(context), _object(data))
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    """The entries of an object that was stored; of anything else, none."""
-    if text is None:
-        return {}
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if type(value) is dict else {}
-
-
-def _readable(row: tuple[Any, ...]) -> Recorded:
-    """The event as projections see it that ask for personal values: those, or None where they were erased."""
-    stored = _recorded(row)
-    has_personal, kept, its_context, its_data = row[5:]
-    if not has_personal:
-        return stored
-    if kept:
-        context = {**stored.context, **_object(its_context)}
-        data = {**stored.data, **_object(its_data)}
-    else:
-        context, data = (
-            {name: None if is_digest(value) else value for name, value in values.items()}
-            for values in (stored.context, stored.data)
-        )
-    return Recorded(stored.position, stored.recorded_at, stored.type, context, data, concealed=stored)
