@@ -23,7 +23,16 @@ from iamledger.store.embedded import SUPERUSER, EmbeddedServer
 from iamledger.store.migrations import migrate
 
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
-SHOWN = ("server_version", *DURABLE, "shared_buffers", "max_wal_size", "wal_compression", "checkpoint_timeout", "jit")
+SHOWN = (
+    "server_version",
+    *DURABLE,
+    "shared_buffers",
+    "max_wal_size",
+    "wal_compression",
+    "checkpoint_timeout",
+    "jit",
+    "io_method",
+)
 
 
 @dataclass

@@ -57,6 +57,7 @@ _INITIAL = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "jit": "off",
+    "io_method": "sync",  # most is in the system's cache, whence a worker process brings it no sooner, but for more time
 }
 
 
