@@ -110,14 +110,16 @@ def _apply(table: Table, accounts: str, fresh: bool) -> str:
             f", {_typed(f'_doc->{_text(name)}', f'_doc->>{_text(name)}', type_)}"
             for name, type_ in projection.columns.items()
         )
-    ops = " UNION ALL ".join(_lane(projection, rules, accounts) for rules in _lanes(projection))
+    lanes = _lanes(projection)
+    ops = " UNION ALL ".join(_lane(projection, rules, accounts) for rules in lanes)
+    twice = "coalesce(lag(_position) OVER w = _position, false)" if len(lanes) > 1 else "false"
     seeds = "" if fresh else _seeds(table)
     closed = "" if fresh else _closed(table)
     return f"""
 WITH ops AS ({ops}),
 folded AS MATERIALIZED (
     SELECT account_id, {key}, _position, _op{carried}, lead(_position) OVER w AS _until,
-           lag(_op) OVER w AS _before, coalesce(lag(_position) OVER w = _position, false) AS _twice
+           lag(_op) OVER w AS _before, {twice} AS _twice
       FROM (SELECT * FROM ops{seeds}) AS all_ops
     WINDOW w AS (PARTITION BY account_id, {key} ORDER BY _position)
 ), {closed}opened AS (
