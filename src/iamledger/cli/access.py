@@ -19,6 +19,7 @@ from iamledger.cli.access_answers import (
     with_told_witness,
 )
 from iamledger.cli.access_questions import in_force, named_users, parsed_document
+from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
 from iamledger.cli.groups import commands
@@ -74,6 +75,8 @@ def diff(
     connection = at.database.connection
     events = read_grant_events(connection, at.account_id, before.position, after.position, arns)
     found = changes(before, after, events, open_catalogue(at.settings), users)
+    at.as_of = to
+    note_resource_policies(at)
     untold = [{"UserName": name, "What": text} for name, text in found.untold]
     if at.output is Output.JSON:
         rows = [row_of(change) for change in found.changes]
@@ -197,6 +200,7 @@ def blast_radius_(
         "Services": found.services,
         "DataActions": found.data,
     }
+    note_resource_policies(at)
     tell_radius(at, origin, summary, found, list(paths.values()))
 
 

@@ -160,6 +160,34 @@ def tell_resource(at: Reading, asked: Question) -> None:
         say(told, "faint") if at.output is Output.TABLE else note(told)
 
 
+def note_other_principals(at: Reading, asked: Question) -> None:
+    """Tell whom of other accounts the resource's policy lets in: they are asked about in their own account."""
+    from iamledger.access.resources import READS, resource_of
+    from iamledger.iam.sharing import shares
+    from iamledger_projections.resource_policies import policies_of
+
+    if asked.resource_account not in (None, at.account_id) or not asked.resource_policy:
+        return
+    with at.view(*READS) as view:
+        found = resource_of(view, asked.resource)
+        rows = policies_of(view, [found.policy_arn]) if found and found.policy_arn else []
+    others = {share.principal for row in rows for share in shares(row["document"], at.account_id)}
+    others = {one for one in others if f":{at.account_id}:" not in one and one != at.account_id}
+    if others:
+        note(
+            f"The resource's policy also lets in {', '.join(sorted(others))}. Who can of them: ask with their --account."
+        )
+
+
+def note_resource_policies(at: Reading) -> None:
+    """Say that policies of resources are not among an answer, if the account has any."""
+    with at.view("resource_policies") as view:
+        if view.rows("SELECT FROM {resource_policies} LIMIT 1"):
+            note(
+                "What policies of resources grant or deny is not among this. See: iamledger can, iamledger resource list"
+            )
+
+
 def _governed_in(at: Reading, asked: Question, account_id: str) -> Question | None:
     """The question, if that account has registered the resource. A user is told nothing of other accounts."""
     from iamledger.access.resources import READS, resource_of

@@ -366,7 +366,7 @@ _SUBJECTS = (
     ("user_name", "user_id"),
     ("group_name", "group_id"),
     ("policy_name", "policy_id"),
-    ("action", "resource_arn"),
+    ("resource_arn",),
 )
 """Fields that tell what an event is about: of each kind of thing the first that there is."""
 
@@ -374,6 +374,8 @@ _SUBJECTS = (
 def _subject(event: RecordedEvent, names: Mapping[str, str]) -> str:
     """What an event is about, in a few words: `alice, admins`. Of a key, the key alone."""
     data = _data(event)
+    if event.type == "RequestDenied":
+        return f"{data['action']} {data['resource_arn'].split(':', 5)[-1]}"
     found = [next((data[name] for name in kind if name in data), None) for kind in _SUBJECTS]
     told = [names.get(value, str(value)) for value in found if value is not None]
     return told[0] if "access_key_id" in data else ", ".join(told)

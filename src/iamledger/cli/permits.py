@@ -111,7 +111,8 @@ def _demands(
         found = [(f"arn:aws:iam::{account_id}:{kind}{value or '/'}", None)]
     else:
         found = find(kind, value)
-    told = named_so(account_id, kind, value)[0] if value and kind in _NAMED else None
+    named = value is not None and kind in _NAMED and not value.startswith("/")
+    told = named_so(account_id, kind, str(value))[0] if named else None
     for action in permit.actions:
         yield from (Demand(action, arn, user_id, told) for arn, user_id in found)
 

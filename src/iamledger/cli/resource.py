@@ -41,6 +41,7 @@ def register(
     ] = None,
 ) -> None:
     """Register a resource as this account's. Its creator is responsible for it until it is transferred."""
+    from iamledger.access.resources import possible_owners
     from iamledger.iam.resource import ResourceRegistered, register_resource
 
     outcome = to.execute(register_resource, resource=arn, creator=creator)
@@ -49,6 +50,12 @@ def register(
         if isinstance(made, ResourceRegistered):
             record = {"Arn": arn, "CreatorName": made.creator_name, "CreatorId": made.creator_id}
     to.tell(outcome, f"Registered resource {arn}.", record)
+    if to.as_operator:
+        others = [account for account in possible_owners(to.database.connection, arn) if account != to.account_id]
+        if others:
+            note(
+                f"Other accounts have, or had, registered it or what it lies in: {', '.join(others)}. It should be of one."
+            )
 
 
 @app.command(epilog="Example: iamledger resource show arn:aws:s3:::reports --diff 2026-10-01 2026-11-24")

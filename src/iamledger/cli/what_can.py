@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row
@@ -58,6 +59,7 @@ def what_can(
             at.tell("Permissions", [_for_people(row) for row in rows], view, TABLE)
         else:
             at.tell("Permissions", rows, view, COLUMNS)
+    note_resource_policies(at)
 
 
 def _asked(service: str | None, action: str | None) -> Span | None:

@@ -9,6 +9,7 @@ from iamledger.cli.asking import (
     ResourceAccountOption,
     ResourcePolicyOption,
     completed,
+    note_other_principals,
     question,
     tell_resource,
 )
@@ -59,6 +60,7 @@ def who_can(
             note(
                 f"The resource is of account {owner}, so its policy must allow it too. Give it: --resource-policy FILE"
             )
+    note_other_principals(at, asked)
     note_unknown(at.settings, [action])
 
 
