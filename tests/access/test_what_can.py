@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from time import perf_counter
@@ -12,15 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from access import slow_spans
 from access.made import ACCOUNT, NOW, grants
+from iamledger.access import gathered_spans
 from iamledger.access.compiled import Access
 from iamledger.access.grants import Grants, HeldPolicy, How
 from iamledger.access.questions import Named, Question
 from iamledger.access.spans import Span, actions, all_resources, resources
-from iamledger.access.what_can import NOTHING, UNLIMITED, asked_actions, rows
+from iamledger.access.what_can import NOT_COMPARED, NOTHING, UNLIMITED, asked_actions, rows
 from iamledger.iam.refusals import ValidationError
-from iamledger.policy import Caller, Policy, PolicySet, Request, compile_policies, parse
+from iamledger.policy import Caller, Policy, PolicySet, Request, Statement, compile_policies, parse
 from iamledger.policy.arns import read_resource
+from iamledger.policy.comparing.exploring import Budget
 from policy import random_cases
 
 SEEDS = st.integers(0, 2**32)
@@ -184,6 +188,98 @@ def test_only_what_has_to_do_with_some_actions() -> None:
     assert told == {"iam:GetUser": 0, "s3:*": 1, "*": 1}
     with pytest.raises(ValidationError, match="no action"):
         asked_actions("s3")
+
+
+@given(SEEDS, st.sampled_from([0, 1, 16]))
+@settings(max_examples=60, deadline=None)
+def test_rows_are_limited_as_by_comparing_each_with_each(seed: int, few: int) -> None:
+    """Whether patterns are followed one by one or at once."""
+    random = Random(seed)
+    made = grants(random)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gathered_spans, "FEW", few)
+        for user in made.users.values():
+            told = rows(made, Named(user.name, user.arn, user_id=user.id))
+            expected = [
+                (str(actions(allow_)), str(resource), *limits) for allow_, resource, limits in _compared(made, user.id)
+            ]
+            assert sorted(_as_limits(row) for row in told) == sorted(expected)
+
+
+def _compared(made: Grants, user_id: str) -> Iterator[tuple[Statement, Span, tuple[str, int, str]]]:
+    """Each Allow of a user with each of its resources; what is left, how many Denies take, and what the boundary does."""
+    held = [holding.policy for holding in made.holdings(user_id)]
+    boundary = made.boundaries.get(user_id)
+    within = boundary[0].document.statements if boundary else ()
+    own = [one for policy in {policy.label: policy for policy in held}.values() for one in policy.document.statements]
+    denies = [one for one in (*own, *within) if one.effect == "Deny"]
+    bounds = [one for one in within if one.effect == "Allow"] if boundary else None
+    for statement in (one for policy in held for one in policy.document.statements if one.effect == "Allow"):
+        for resource in resources(statement):
+            left, met, bounded = slow_spans.limited_by(denies, bounds, actions(statement), resource)
+            yield statement, resource, (left, len(met), bounded)
+
+
+def _as_limits(row: dict[str, Any]) -> tuple[str, str, str, int, str]:
+    denies = [by for by in row["LimitedBy"] if by.startswith("denied by")]
+    bounded = "".join(by.partition(" the boundary ")[0] for by in row["LimitedBy"] if by not in denies)
+    return row["Actions"], row["Resource"], row["Limits"], len(denies), bounded
+
+
+@given(SEEDS)
+@settings(max_examples=100, deadline=None)
+def test_spans_lie_as_place_by_place(seed: int) -> None:
+    random = Random(seed)
+
+    def made() -> Span:
+        texts = (
+            "".join(random.choice("ab:*?") for _ in range(random.randint(1, 7))) for _ in range(random.randint(1, 3))
+        )
+        every = [
+            read_resource(random.choice(["arn:aws:s3:", "arn:aws:s3:::"]) + text + "*", variables=True)
+            for text in texts
+        ]
+        return Span(tuple(every), random.random() < 0.3)
+
+    spans = [made() for _ in range(12)]
+    gathered = gathered_spans.GatheredSpans(spans, Budget())
+    for one in spans:
+        met = [slow_spans.slow(one).meets(slow_spans.slow(other)) for other in spans]
+        around = [slow_spans.slow(one).within(slow_spans.slow(other)) for other in spans]
+        assert [one.meets(other) for other in spans] == met
+        assert [one.within(other) for other in spans] == around
+        assert list(gathered_spans.places(gathered.met(one))) == [place for place, yes in enumerate(met) if yes]
+        assert list(gathered_spans.places(gathered.around(one))) == [place for place, yes in enumerate(around) if yes]
+
+
+@pytest.mark.parametrize("policies", [10, 110])
+@pytest.mark.parametrize(("action", "resource"), [("s3:*", "*"), ("s3:*{}*", "*{}*"), ("s3:*", "*?a{}*?b*?c")])
+def test_hostile_policies_take_no_time(policies: int, action: str, resource: str) -> None:
+    """As many policies of 6 KB as a user can have. What was not compared is told so; nothing is told that is not so."""
+    statements = [
+        {**allow(action.format(n), s3(resource.format(n))), "Effect": "Deny" if n % 2 else "Allow"} for n in range(64)
+    ]
+    made, user = account(None, *statements)
+    (policy, how) = made.granted[user.user_id or ""][0]
+    made.granted[user.user_id or ""] = [(replace(policy, label=f"p{n} v1", name=f"p{n}"), how) for n in range(policies)]
+    assert all(held.document.statements for held, _ in made.granted[user.user_id or ""])
+    begun = perf_counter()
+    told = rows(made, user)
+    assert perf_counter() - begun < 6
+    assert len(told) == 32 * policies
+    whole = [row for row in told if row["Limits"] != NOT_COMPARED]
+    assert whole
+    assert all(row["LimitedBy"] for row in whole)
+
+
+def test_what_is_not_compared_in_full_is_told() -> None:
+    made = account(None, allow("s3:*", s3("a")), allow("sqs:*", "*"), {**allow("s3:*", s3("a")), "Effect": "Deny"})
+    assert [row["Limits"] for row in rows(*made)] == [NOTHING, UNLIMITED]
+    for steps in range(200):
+        limits = [row["Limits"] for row in rows(*made, budget=steps)]
+        assert limits[0] in (NOTHING, NOT_COMPARED)
+        assert limits[1] in (UNLIMITED, NOT_COMPARED)
+    assert [row["Limits"] for row in rows(*made, budget=0)] == [NOT_COMPARED] * 2
 
 
 def test_hostile_patterns_take_no_time() -> None:

@@ -1,21 +1,17 @@
 """What patterns of actions or resources span, and how two spans lie to each other, without asking for every text.
 
 `meets` is never False where two spans have a text in common, and `within` is never True where one has a text that the
-other has not; otherwise they may not know better, and do not try with patterns that are very long. A variable may have any
-value for `meets`, and is only itself for `within`.
+other has not; otherwise they may not know better. A variable may have any value for `meets`, and is only itself for
+`within`. Patterns are followed as automata, so that the time is about that of reading one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iamledger.policy import Pattern, Statement, Variable, Wildcard
-
-LONGEST = 1_000_000
-"""The product of two patterns' lengths above which they are not compared."""
-
-Token = str | Wildcard | Variable
+from iamledger.policy.comparing.automata import Glob, Joint, resource_glob, text_glob
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,63 +63,55 @@ def all_resources(statement: Statement) -> Span:
     return Span(statement.resource or statement.not_resource, not statement.resource)
 
 
+def possible(patterns: Iterable[Pattern]) -> Joint:
+    """Patterns to be followed by `may_match`."""
+    return Joint((), [text_glob(pattern) for pattern in patterns])
+
+
+def certain(patterns: Iterable[Pattern]) -> Joint:
+    """Patterns to be followed by `surely_match`."""
+    return Joint([_sure_glob(pattern) for pattern in patterns])
+
+
+def may_match(one: Pattern, others: Joint) -> frozenset[int]:
+    """The numbers of the patterns that may match a text which another one matches, too."""
+    state = others.start
+    for part in one.parts:
+        if isinstance(part, str):
+            for character in part:
+                state = others.after(state, character)
+        else:
+            state = others.possibly(state, Wildcard.ANY if isinstance(part, Variable) else part)
+        if not state:
+            return frozenset()
+    return others.matched(state)
+
+
+def surely_match(inner: Pattern, outer: Joint) -> frozenset[int]:
+    """The numbers of the patterns that match all that another one matches, which is read as a text with wildcards in it.
+
+    A wildcard of the outer ones takes colons of the first five parts of an ARN only where it surely may (rule 21).
+    """
+    state = outer.start
+    for part, _ in _sure_glob(inner):
+        if isinstance(part, Wildcard):
+            state = outer.surely(state, part)
+        else:
+            for symbol in (part,) if isinstance(part, Variable) else part:
+                state = outer.after(state, symbol)
+        if not state:
+            return frozenset()
+    return outer.matched(state)
+
+
 def _meet(one: Pattern, other: Pattern) -> bool:
-    """Whether two patterns may match the same text: which pairs of places can be reached by reading both."""
-    if not (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
-        return False
-    if len(one.text) * len(other.text) > LONGEST:
-        return True
-    first = [Wildcard.ANY if isinstance(token, Variable) else token for token in _tokens(one)]
-    second = [Wildcard.ANY if isinstance(token, Variable) else token for token in _tokens(other)]
-    row = [True] + [False] * len(second)
-    for at, token in enumerate(second):
-        row[at + 1] = row[at] and token is Wildcard.ANY
-    for mine in first:
-        new = [row[0] and mine is Wildcard.ANY]
-        for at, theirs in enumerate(second):
-            either = mine is Wildcard.ANY or theirs is Wildcard.ANY
-            same = mine == theirs or Wildcard.ONE in (mine, theirs)
-            new.append(
-                (row[at] and (either or same))
-                or (mine is Wildcard.ANY and (new[at] or row[at + 1]))
-                or (theirs is Wildcard.ANY and (row[at + 1] or new[at]))
-            )
-        row = new
-    return row[-1]
+    return bool(may_match(one, possible([other])))
 
 
 def _within(inner: Pattern, outer: Pattern) -> bool:
-    """Whether all that one pattern matches is matched by another: the inner one is read as a text with wildcards in it.
-
-    A wildcard of the outer one takes colons of the first five parts of an ARN only where it surely may (rule 21).
-    """
-    if not inner.prefix.startswith(outer.prefix) or len(inner.text) * len(outer.text) > LONGEST:
-        return False
-    text, pattern = _tokens(inner), _tokens(outer)
-    row = [True] + [False] * len(text)
-    for place, token in enumerate(pattern):
-        crosses = _crosses(pattern, place)
-        new = [row[0] and token is Wildcard.ANY]
-        for at, theirs in enumerate(text):
-            single = theirs is not Wildcard.ANY and not isinstance(theirs, Variable)
-            fits = crosses or (single and theirs not in (":", Wildcard.ONE))
-            if token is Wildcard.ANY:
-                new.append(row[at + 1] or (fits and new[at]))
-            elif token is Wildcard.ONE:
-                new.append(row[at] and single and fits)
-            else:
-                new.append(row[at] and theirs == token)
-        row = new
-    return row[-1]
+    return bool(surely_match(inner, certain([outer])))
 
 
-def _crosses(tokens: Sequence[Token], place: int) -> bool:
-    """Whether a wildcard may match a colon: behind the fifth, or as a `*` at the end of a part. Actions have but one."""
-    if tokens[:4] != list("arn:"):
-        return True
-    following = tokens[place + 1] if place + 1 < len(tokens) else ":"
-    return tokens[:place].count(":") >= 5 or (tokens[place] is Wildcard.ANY and following == ":")
-
-
-def _tokens(pattern: Pattern) -> list[Token]:
-    return [token for part in pattern.parts for token in (part if isinstance(part, str) else (part,))]
+def _sure_glob(pattern: Pattern) -> Glob:
+    """A pattern of actions, which have but one colon, or of resources."""
+    return resource_glob(pattern) or () if pattern.prefix.startswith("arn:") else text_glob(pattern)

@@ -139,6 +139,20 @@ class Joint:
                 after |= ((1 << (end - begin)) - (1 << first)) << begin
         return after
 
+    def surely(self, state: int, wildcard: Wildcard) -> int:
+        """The state that a wildcard of a text leads to, if only what all of its characters lead to counts."""
+        one = state & self._one_colon if wildcard is Wildcard.ONE else 0
+        return one << 1 | (state & self._stay_colon)
+
+    def possibly(self, state: int, wildcard: Wildcard) -> int:
+        """The state that a wildcard of a text leads to, if whatever one of its characters leads to counts."""
+        before = state & ~self._accepting
+        if wildcard is Wildcard.ONE:
+            return before << 1 | (state & self._stay)
+        # Of each pattern, all places from the first one on: what a subtraction at its end carries through.
+        carried = self._accepting - before
+        return (carried | before) & ~self._accepting | (state & self._accepting) | (self._accepting & ~carried)
+
     def telling(self, state: int) -> list[str]:
         """The characters that lead elsewhere from a state than others do; the colon aside."""
         return [character for character, mask in self.masks.items() if state & mask and character != ":"]
@@ -147,7 +161,8 @@ class Joint:
         """The numbers of the patterns that match what has led to a state."""
         if not state & self._accepting:
             return frozenset()
-        return frozenset(number for number, end in enumerate(self._ends) if state >> end & 1)
+        digits = f"{state:b}"[::-1]
+        return frozenset(number for number, end in enumerate(self._ends) if digits[end : end + 1] == "1")
 
     def matching(self, text: str) -> frozenset[int]:
         """The numbers of the patterns that match a text."""
