@@ -120,6 +120,7 @@ class _Patterns:
         self._budget.spend(4)
         if pattern not in self._found:
             candidates = list(self._candidates(pattern.prefix))
+            self._budget.spend(len(candidates))
             few = sum(map(len, candidates)) <= FEW
             numbers = self._of_few(pattern, candidates) if few else self._of_all(pattern)
             found = 0
@@ -137,6 +138,7 @@ class _Patterns:
                 yield number
                 continue
             if number not in self._single:
+                self._budget.spend(len(other.text))
                 self._single[number] = type(self)._joint([other])
             if self._follow(pattern, self._single[number]):
                 yield number

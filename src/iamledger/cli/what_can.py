@@ -45,7 +45,8 @@ def what_can(
     """List everything that somebody may do, and what limits it; now or as of any moment.
 
     A row for each Allow and each of its resources, with the grant that it comes from. Limits tells what takes away from it:
-    Denies, and the permissions boundary. Policies of resources are not looked at.
+    Denies, and the permissions boundary; or that there was too much to compare in full: then ask for fewer actions. Policies
+    of resources are not looked at.
     """
     from iamledger.access.grants import READS
     from iamledger.access.questions import named_principal
