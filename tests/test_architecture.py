@@ -52,7 +52,7 @@ def test_public_functions_and_classes_have_docstrings() -> None:
 
 
 OVERRIDES = {
-    *("evolve", "fold", "gone", "ended", "check_reference"),
+    *("evolve", "fold", "gone", "ended", "check_reference", "belongs_to", "resource_arn", "arn_of"),
     *("list_commands", "get_command", "parse_args", "get_params"),
     *("read", "append", "subscribe", "head"),
 }

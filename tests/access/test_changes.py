@@ -267,9 +267,7 @@ def test_a_revoked_key_is_looked_at_from_when_it_is_suspected(story: Story) -> N
     story.inline("short", "alice", allow("sqs:SendMessage"))
     story.did(inline_policy.delete_user_policy, user="alice", policy_name="short")
     story.used(key, "s3", suspected)
-    story.ledger.circumstances = Circumstances(
-        Principal(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, access_key_id=key)
-    )
+    story.ledger.circumstances = Circumstances(Principal(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT, access_key_id=key))
     made = story.did(user.create_user, name="mallory")
     story.ledger.circumstances = Circumstances(OPERATOR)
     revoked = story.did(

@@ -251,6 +251,7 @@ class Reading(Session):
             yield view
 
     def find(self, kind: str, called: str) -> list[Found]:
+        """What is called so, found as the command finds it: at the moment asked for, or at both of --diff."""
         from iamledger.iam.refusals import Refusal
 
         found = []
