@@ -46,6 +46,7 @@ from iamledger.iam.refusals import (
     InvalidInput,
     NoSuchEntity,
     SignatureDoesNotMatch,
+    ValidationError,
 )
 from iamledger.iam.resource import (
     delete_resource_policy,
@@ -460,6 +461,20 @@ def test_a_denied_attempt_is_recorded_with_who_asked_and_why(staff: Ledger) -> N
     }
     grant(staff, allow("iam:CreateUser"))
     assert not alice.execute(create_user, name="carol").repeated  # the id was not used up by the attempt
+
+
+def test_what_is_malformed_is_told_before_it_is_recorded(staff: Ledger) -> None:
+    before = head(staff)
+    for decision, arguments in (
+        (create_user, {"name": "carol", "path": "nonsense"}),
+        (create_user, {"name": "carol", "path": f"/{'x' * 100_000}/"}),
+        (update_user, {"user": "alice", "new_path": f"/{'x' * 100_000}/"}),
+        (create_group, {"name": "dev", "path": "\x1b[2J"}),
+        (delete_user, {"user": "x" * 200}),
+    ):
+        with pytest.raises(ValidationError):
+            by(staff, "alice").execute(decision, **arguments)
+    assert head(staff) == before
 
 
 def test_a_dry_run_records_nothing(staff: Ledger) -> None:

@@ -135,9 +135,11 @@ class Authorization:
     def _check(self, permission: Permission, bound: Bound) -> None:
         facts: Mapping[str, Any] = {}
         named: str | None = None
+        path, new_path = bound.wishes.get("path", "/"), bound.wishes.get("new_path")
+        for one in (path, new_path or "/"):
+            constraints.PATH.check(str(one))  # what is no path is no part of an ARN, and of no record
         if isinstance(permission.on, str):
             noun, reference = bound.nouns[permission.on], bound.references[permission.on]
-            path = constraints.PATH.check(str(bound.wishes.get("path", "/")))
             arn, facts = self._resource(noun, reference, path)
             named = _named(self._account_id, noun, reference, path)
         else:
