@@ -164,16 +164,16 @@ class _Limits:
                 self._told[place] = _told(self._limits[place])
             self._budget.spend(1 + len(self._told[place]) // TOLD)
             by.append(self._told[place])
-        if self._boundary is not None and not self._cover(met & self._bounds, span, resource):
+        if self._boundary is not None and not self._cover(self._bounds, span, resource):
             outside = not met & self._bounds
             nothing = nothing or outside
             kind = "outside of" if outside else "only what is within"
             by.append(f"{kind} the boundary {self._boundary.name}")
         return NOTHING if nothing else LIMITED if by else UNLIMITED
 
-    def _cover(self, met: int, span: Span, resource: Span) -> bool:
+    def _cover(self, limits: int, span: Span, resource: Span) -> bool:
         """Whether those of some limits without conditions have all of some actions on a resource among them."""
-        sure = met & self._sure
+        sure = limits & self._sure
         whole = sure & self._resources.around(resource) if sure else 0
         if not whole:
             return False
