@@ -7,15 +7,21 @@ CREATE SCHEMA iamledger_projections;
 CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 DECLARE
     v_count CONSTANT integer := jsonb_array_length(p_events);
     v_start timestamptz;        -- recorded_at of the first event
+    v_body  text;
 BEGIN
-    IF v_count IS NULL OR v_count < 1
-       OR EXISTS (SELECT FROM jsonb_array_elements(p_events) AS e WHERE (e->>'body') ~ '^[0-9a-f]{64}$' IS NOT TRUE) THEN
-        RAISE EXCEPTION 'an append needs events, each with the hash of its content' USING ERRCODE = 'check_violation';
+    IF v_count IS NULL OR v_count < 1 THEN
+        RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
     END IF;
+    FOR n IN 0 .. v_count - 1 LOOP  -- without a statement or a regular expression, each of which would take longer
+        v_body := p_events->n->>'body';
+        IF (length(v_body) = 64 AND translate(v_body, '0123456789abcdef', '') = '') IS NOT TRUE THEN
+            RAISE EXCEPTION 'an event needs the hash of its content' USING ERRCODE = 'check_violation';
+        END IF;
+    END LOOP;
     IF p_opens THEN
         INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
     END IF;
@@ -74,7 +80,7 @@ BEGIN
         DELETE FROM iamledger.secrets s USING jsonb_array_elements_text(p_secrets->'delete') AS d(credential)
          WHERE s.account_id = p_account AND s.credential = d.credential;
     END IF;
-END $_$;
+END $$;
 
 CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) RETURNS TABLE(head bigint, now timestamp with time zone, fingerprint text, first bigint, last bigint, "position" bigint, type text, data text)
     LANGUAGE plpgsql STABLE
@@ -273,7 +279,7 @@ CREATE TABLE iamledger.ledgers (
     account_id text NOT NULL,
     head bigint NOT NULL,
     recorded_at timestamp with time zone NOT NULL,
-    CONSTRAINT ledgers_account_id_check CHECK ((account_id ~ '^[0-9]{12}$'::text))
+    CONSTRAINT ledgers_account_id_check CHECK (((length(account_id) = 12) AND (translate(account_id, '0123456789'::text, ''::text) = ''::text)))
 )
 WITH (fillfactor='50');
 

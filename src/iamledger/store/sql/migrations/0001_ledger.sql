@@ -9,7 +9,7 @@ CREATE SCHEMA iamledger;
 -- The head row of each account's ledger. Appends to one account are serialised by its row lock, which is what
 -- makes positions free of gaps and equal to the order of commits.
 CREATE TABLE iamledger.ledgers (
-    account_id   text        PRIMARY KEY CHECK (account_id ~ '^[0-9]{12}$'),
+    account_id   text        PRIMARY KEY CHECK (length(account_id) = 12 AND translate(account_id, '0123456789', '') = ''),
     head         bigint      NOT NULL,      -- the last position, 0 in an empty ledger
     recorded_at  timestamptz NOT NULL       -- of the last event; rises strictly
 ) WITH (fillfactor = 50);                   -- room for heap-only updates

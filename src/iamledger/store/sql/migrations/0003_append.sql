@@ -38,11 +38,17 @@ CREATE FUNCTION iamledger.append(
 DECLARE
     v_count CONSTANT integer := jsonb_array_length(p_events);
     v_start timestamptz;        -- recorded_at of the first event
+    v_body  text;
 BEGIN
-    IF v_count IS NULL OR v_count < 1
-       OR EXISTS (SELECT FROM jsonb_array_elements(p_events) AS e WHERE (e->>'body') ~ '^[0-9a-f]{64}$' IS NOT TRUE) THEN
-        RAISE EXCEPTION 'an append needs events, each with the hash of its content' USING ERRCODE = 'check_violation';
+    IF v_count IS NULL OR v_count < 1 THEN
+        RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
     END IF;
+    FOR n IN 0 .. v_count - 1 LOOP  -- without a statement or a regular expression, each of which would take longer
+        v_body := p_events->n->>'body';
+        IF (length(v_body) = 64 AND translate(v_body, '0123456789abcdef', '') = '') IS NOT TRUE THEN
+            RAISE EXCEPTION 'an event needs the hash of its content' USING ERRCODE = 'check_violation';
+        END IF;
+    END LOOP;
     IF p_opens THEN
         INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
     END IF;
