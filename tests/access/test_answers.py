@@ -298,6 +298,38 @@ def test_the_time_of_a_view_decides(history: History) -> None:
         assert request.context["aws:EpochTime"] == str(int(same.recorded_at.timestamp()))
 
 
+def test_an_answer_tells_of_the_denies_that_hang_on_what_was_not_given(history: History) -> None:
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    deny = {"Sid": "OverTls", "Effect": "Deny", "Action": "s3:Delete*", "Resource": "*"}
+    statements = [
+        allow,
+        {**deny, "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        {**deny, "Sid": "Tagged", "Resource": "arn:aws:s3:::site/${aws:RequestTag/b}"},
+        {**deny, "Sid": "NotTagged", "Condition": {"StringEquals": {"aws:PrincipalTag/none": "x"}}},
+    ]
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    history.ledger.execute(user.create_user, name="xia")
+    history.ledger.execute(inline_policy.put_user_policy, user="xia", policy_name="own", document=text)
+    with history.view() as view:
+        xia = named_principal(view, "xia")
+
+        def asked(**context: str) -> Answer:
+            given = {f"aws:{name}": value for name, value in context.items()}
+            return can(view, xia, Question("s3:DeleteObject", "arn:aws:s3:::site/x", given))
+
+        answer = asked()
+        assert answer.allowed
+        assert [(row["Effect"], row["Sid"], row["If"]) for row in answer.would_deny()] == [
+            ("Deny", "OverTls", ["Bool aws:SecureTransport false (not given)"]),
+            ("Deny", "Tagged", ["a value of aws:RequestTag/b (not given)"]),
+        ]
+        assert answer.missing_keys() == ["aws:RequestTag/b", "aws:SecureTransport"]
+        answer = asked(SecureTransport="true")
+        assert answer.missing_keys() == ["aws:RequestTag/b"]
+        answer = asked(SecureTransport="false")
+        assert (answer.words, answer.would_deny()) == ("DENIED (explicit)", [])
+
+
 def _text(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 

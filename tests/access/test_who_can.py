@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from access.made import ACCOUNT, NOW, grants
 from iamledger.access.compiled import Access
 from iamledger.access.grants import Grants, HeldPolicy, How, UnreadablePolicy
-from iamledger.access.questions import Question, known
-from iamledger.access.statements import GRANT
+from iamledger.access.matching import would_deny
+from iamledger.access.questions import Question
+from iamledger.access.statements import GRANT, is_of_caller
 from iamledger.access.texts import about
 from iamledger.access.who_can import ALLOWED, CONDITIONAL, who_can
-from iamledger.policy import Kind, Policy, Reach, parse
+from iamledger.policy import Kind, Outcome, Policy, Reach, parse
+from iamledger.principals import known_of_requests
 from policy import naive_evaluator, random_cases
 
 SEEDS = st.integers(0, 2**32)
@@ -83,7 +85,11 @@ def _naive(of: Grants, user_id: str, asked: Question) -> bool:
         "action": asked.action,
         "resource": asked.resource,
         "resource_account": asked.resource_account,
-        "context": {**of.caller(user_id).facts, **known(NOW, asked.resource_account or ACCOUNT), **asked.context},
+        "context": {
+            **of.caller(user_id).facts,
+            **known_of_requests(NOW, asked.resource_account or ACCOUNT),
+            **asked.context,
+        },
         "policies": policies,
     }
     return naive_evaluator.decide(case)[0] == "allowed"
@@ -108,6 +114,61 @@ def test_whom_more_context_would_allow_is_told(seed: int) -> None:
             asked, context={**full, **asked.context, **{k: "x" for k, v in asked.context.items() if v == []}}
         )
         assert found(access, whole, CONDITIONAL) == set()
+
+
+@given(SEEDS)
+@settings(max_examples=40, deadline=None)
+def test_whom_more_context_would_deny_is_told(seed: int) -> None:
+    """Who can and an explanation tell it of the same users, and of whom they do not, no key makes a Deny match."""
+    random = Random(seed)
+    access = Access(grants(random))
+    for _ in range(4):
+        asked = question(random)
+        unless = {
+            who.user.id: who.hangs_on for who in who_can(access, asked, NOW) if who.user and who.access == ALLOWED
+        }
+        for user_id in unless:
+            policies = access.policies_of(user_id)
+            if asked.resource_policy:
+                policies = policies.beside(asked.resource_policy)
+            caller = access.grants.caller(user_id)
+            explanation = policies.explain(asked.request(caller, ACCOUNT, NOW))
+            denies = list(would_deny(explanation))
+            assert {f"unless {' and '.join(denying.hangs_on)}" for _, denying in denies} == set(unless[user_id])
+            given = {key.lower() for key, value in asked.context.items() if value != []}
+            for _ in range(0 if denies else 6):
+                other = random_cases.context(random)
+                more = {
+                    k.lower(): v for k, v in other.items() if k.lower() not in given and not is_of_caller(k.lower())
+                }
+                whole = {**more, **{key: value for key, value in asked.context.items() if value != []}}
+                decision = policies.decide(replace(asked, context=whole).request(caller, ACCOUNT, NOW))
+                assert decision.outcome is not Outcome.EXPLICIT_DENY
+
+
+def test_a_deny_that_hangs_on_what_was_not_given_is_told() -> None:
+    made = grants(Random(1), users=1, groups=0, policies=0)
+    (user,) = made.users.values()
+    made.boundaries.clear()
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "s3:Delete*", "Resource": "*", "Condition": {"Bool": {"aws:TLS": "false"}}}
+    others = [
+        {**deny, "Condition": {"Bool": {"aws:TLS": "false"}, "StringEquals": {"aws:PrincipalTag/none": "x"}}},
+        {**deny, "Resource": "arn:aws:s3:::${aws:username}-/${aws:RequestTag/b}"},
+    ]
+    text = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny, *others]})
+    made.granted[user.id] = [(HeldPolicy("p v1", "p", "Customer managed", text), How(7, NOW, {}, None, None))]
+    of_resource = json.dumps({"Statement": {**deny, "Principal": "*"}})
+    asked = Question("s3:DeleteObject", "arn:aws:s3:::b/k")
+    root, alice = who_can(Access(made), asked, NOW)
+    assert (root.hangs_on, alice.access, alice.hangs_on) == ((), ALLOWED, ("unless Bool aws:TLS false",))
+    (row,) = alice.rows(ACCOUNT)
+    assert row["If"] == ["unless Bool aws:TLS false"]
+    root, _ = who_can(Access(made), replace(asked, resource_policy=Policy("r", parse(of_resource, Kind.RESOURCE))), NOW)
+    assert (root.access, root.hangs_on) == (ALLOWED, ("unless Bool aws:TLS false",))
+    _, alice = who_can(Access(made), replace(asked, context={"aws:tls": "true"}), NOW)
+    assert alice.hangs_on == ()
+    assert len(who_can(Access(made), replace(asked, context={"aws:tls": "false"}), NOW)) == 1
 
 
 @given(SEEDS)

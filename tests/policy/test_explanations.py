@@ -106,6 +106,44 @@ def test_what_would_have_been_needed() -> None:
     )
 
 
+def test_what_would_have_denied() -> None:
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    own = policy(
+        "own",
+        allow("s3:*"),
+        deny(Sid="Plain", Condition=plain),
+        deny(Sid="Tagged", resource=BUCKET + "${aws:RequestTag/x}"),
+        deny("s3:Put*", Sid="NotTheAction", Condition=plain),
+        deny(Sid="Elsewhere", resource="arn:aws:s3:::other/*", Condition=plain),
+    )
+    boundary = policy("boundary", allow("*"), deny("*", Sid="Bound", Condition={"Null": {"aws:MFA": "false"}}))
+    bob = {"AWS": "arn:aws:iam::111122223333:user/bob"}
+    bucket = policy(
+        "bucket",
+        deny(Sid="Bob", Principal=bob, Condition=plain),
+        deny(Sid="Everybody", Principal="*", Condition=plain),
+        kind=Kind.RESOURCE,
+    )
+    policies = PolicySet(identity=(own,), boundary=boundary, session=(own,), resource=bucket)
+    told = explained(policies)
+    assert told.decision
+    assert [
+        (miss.source.layer, miss.source.sid, miss.resource, [condition.key for condition in miss.conditions])
+        for miss in told.would_have_denied
+    ] == [
+        (Layer.RESOURCE, "Everybody", False, ["aws:SecureTransport"]),
+        (Layer.IDENTITY, "Plain", False, ["aws:SecureTransport"]),
+        (Layer.BOUNDARY, "Bound", False, ["aws:MFA"]),
+        (Layer.SESSION, "Plain", False, ["aws:SecureTransport"]),
+        (Layer.IDENTITY, "Tagged", True, []),
+        (Layer.SESSION, "Tagged", True, []),
+    ]
+    over_plain = Request(ALICE, "s3:GetObject", BUCKET + "key", None, {"aws:SecureTransport": False})
+    denied = explained(policies, over_plain)
+    assert not denied.decision
+    assert denied.would_have_denied == ()
+
+
 def test_every_lacking_layer_and_level_is_told() -> None:
     nothing = policy("nothing", allow("ec2:StartInstances"))
     control = policy("all", allow("*"), kind=Kind.SERVICE_CONTROL)

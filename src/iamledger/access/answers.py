@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from iamledger.access.compiled import NOTHING, Access, access_of
 from iamledger.access.grants import Grants, How
+from iamledger.access.matching import would_deny
 from iamledger.access.questions import Named, Question
 from iamledger.access.statements import (
     GRANT,
@@ -92,10 +93,17 @@ class Answer:
             for row in sorted(self._rows(miss.source), key=order)
         ]
 
+    def would_deny(self) -> list[Row]:
+        """Of an allowed request: the Denies that match if the members of `If`, about keys that it lacks, hold."""
+        given = facts_given(self.explanation.request)
+        return [
+            {**row, "If": list(_if(miss, given))}
+            for miss, _ in would_deny(self.explanation)
+            for row in sorted(self._rows(miss.source), key=order)
+        ]
+
     def missing_keys(self) -> list[str]:
-        """Of a denied request: keys that it did not have, with which it could have been decided otherwise."""
-        if self.allowed:
-            return []
+        """Keys that the request did not have, with which it could have been decided otherwise."""
         given = facts_given(self.explanation.request)
         denies = [source.statement for source in self.explanation.matched if source.effect == "Deny"]
         keys = {
@@ -107,7 +115,9 @@ class Answer:
             )
         }
         close = [miss for miss in self.explanation.would_have_matched if not miss.resource and not miss.caller]
+        close += [miss for miss, _ in would_deny(self.explanation)]
         keys |= {key for miss in close for condition in miss.conditions for key in keys_of(condition)}
+        keys |= {key for miss in close if miss.resource for key in resource_keys(miss.source.statement)}
         return spelled(unknown(keys, given), [*denies, *(miss.source.statement for miss in close)])
 
     def _lack(self, layer: Layer, request: Request) -> str:
@@ -161,3 +171,12 @@ def _but_for(miss: NearMiss, given: set[str]) -> Iterator[str]:
     for condition in miss.conditions:
         missing = unknown(keys_of(condition), given)
         yield condition_text(condition) + (" (not given)" if missing else "")
+
+
+def _if(miss: NearMiss, given: set[str]) -> Iterator[str]:
+    for condition in miss.conditions:
+        yield f"{condition_text(condition)} (not given)"
+    if miss.resource:
+        statement = miss.source.statement
+        for key in spelled(unknown(resource_keys(statement), given), [statement]):
+            yield f"a value of {key} (not given)"

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from iamledger.access.grants import HeldPolicy
-from iamledger.access.statements import condition_text, keys_of, resource_keys, spelled, unknown, variables
+from iamledger.access.statements import condition_text, facts_given, keys_of, resource_keys, spelled, unknown, variables
 from iamledger.access.texts import about
 from iamledger.policy import (
     Condition,
+    Explanation,
     Kind,
     Layer,
+    NearMiss,
     Pattern,
     Policy,
     PolicyDocument,
@@ -37,10 +39,11 @@ class Asked:
     """A statement that may match.
 
     `matches` and `could` are the two questions: of a Deny, `could` is whether it matches whatever the unknown keys are.
+    `might` is whether it matches for some values of the unknown keys, an Allow or a Deny.
     `hangs_on` tells what of the statement looks at keys that no request of the question has.
     """
 
-    __slots__ = ("could", "hangs_on", "matches", "source")
+    __slots__ = ("could", "hangs_on", "matches", "might", "source")
 
     def __init__(self, source: Source, given: set[str]) -> None:
         statement = source.statement
@@ -49,12 +52,8 @@ class Asked:
         keys = spelled(unknown(resource_keys(statement), given), (statement,))
         self.hangs_on = (*map(condition_text, unmet), *(f"a value of {key}" for key in keys))
         self.matches: Matches = _matches(source, statement)
-        if not self.hangs_on:
-            self.could = self.matches
-        elif source.effect == "Deny":
-            self.could = lambda *_: False
-        else:
-            self.could = _matches(source, _favoured(statement, unmet, given))
+        self.might = _matches(source, _favoured(statement, unmet, given)) if self.hangs_on else self.matches
+        self.could: Matches = (lambda *_: False) if self.hangs_on and source.effect == "Deny" else self.might
 
 
 def asked_of(policies: Iterable[HeldPolicy], action: str, resource: str, given: set[str]) -> dict[str, list[Asked]]:
@@ -81,6 +80,15 @@ def asked_of(policies: Iterable[HeldPolicy], action: str, resource: str, given: 
 def asked_of_resource(policy: Policy, action: str, resource: str, given: set[str]) -> list[Asked]:
     """The statements of the resource's own policy that could match, whoever they are about."""
     return list(_reached(Reach((policy,), Layer.RESOURCE), action, resource, given))
+
+
+def would_deny(explanation: Explanation) -> Iterator[tuple[NearMiss, Asked]]:
+    """The Denies that would match an allowed request if keys that it does not have had the right values."""
+    given = facts_given(explanation.request)
+    for miss in explanation.would_have_denied:
+        asked = Asked(miss.source, given)
+        if asked.might(explanation.request, []):
+            yield miss, asked
 
 
 def _reached(reach: Reach, action: str, resource: str, given: set[str]) -> Iterator[Asked]:

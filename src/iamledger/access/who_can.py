@@ -8,6 +8,8 @@ Somebody is `CONDITIONAL` if the request as it was asked is denied, but only for
 variables) on such keys let an Allow match, or a Deny not match, if the keys have the right values. Whether several such
 conditions can hold at the same time is not looked at. A key about the caller is never one of them: that alice has no tag
 `team` is known.
+
+Of whoever is told, it is told too with which values of such keys a Deny would match that does not now.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import NamedTuple
 
 from iamledger.access.compiled import NOTHING, Access
 from iamledger.access.grants import Grants, HeldPolicy, Holding, How, User
-from iamledger.access.matching import Asked, asked_of, asked_of_resource
+from iamledger.access.matching import Asked, asked_of, asked_of_resource, would_deny
 from iamledger.access.questions import ROOT, Question
 from iamledger.access.statements import COLUMNS, Row, condition_text, order, row_of
 from iamledger.policy import Grant, Kind, Request, Source
@@ -81,7 +83,8 @@ def _root(account_id: str, question: Question, time: datetime) -> Iterator[Who]:
     policies = NOTHING if question.resource_policy is None else NOTHING.beside(question.resource_policy)
     told = policies.explain(question.request(root_as_caller(account_id), account_id, time))
     if told.decision:
-        yield Who(None, ALLOWED, tuple(Way(source, None) for source in told.matched), put=question.put)
+        unless = tuple(_unless(asked) for _, asked in would_deny(told))
+        yield Who(None, ALLOWED, tuple(Way(source, None) for source in told.matched), unless, question.put)
 
 
 class _Search:
@@ -133,9 +136,10 @@ class _Search:
             self.trust,
         )
         if said.allowed(could=False):
-            return Who(user, ALLOWED, tuple(said.ways(could=False)), put=self.put)
+            return Who(user, ALLOWED, tuple(said.ways(could=False)), tuple(said.unless()), self.put)
         if said.allowed(could=True):
-            return Who(user, CONDITIONAL, tuple(said.ways(could=True)), tuple(said.hangs_on()), self.put)
+            hangs_on = (*said.hangs_on(), *said.unless())
+            return Who(user, CONDITIONAL, tuple(said.ways(could=True)), hangs_on, self.put)
         return None
 
 
@@ -157,9 +161,7 @@ class _Said:
     def allowed(self, *, could: bool) -> bool:
         """Whether the request is allowed; or could be, if the keys that it does not have had the right values."""
         own, bounds = [asked for asked, _ in self.own], self.bounds or []
-        if any(
-            self._says(asked, could) for asked in (*own, *bounds, *self.of_resource) if asked.source.effect == "Deny"
-        ):
+        if any(self._says(asked, could) for asked in self._denies()):
             return False
         return bool(
             combine(
@@ -189,12 +191,22 @@ class _Said:
 
     def hangs_on(self) -> Iterator[str]:
         """What must hold beside the conditions of the ways: the boundary's, and that no Deny matches."""
-        bounds = self.bounds or []
-        if self.bounds is not None and not any(self._allowing(bounds, False)):
+        bounds = self.bounds
+        if bounds is not None and not any(self._allowing(bounds, False)):
             yield " or ".join(" and ".join(asked.hangs_on) for asked in self._allowing(bounds, True))
-        for asked in dict.fromkeys((*(asked for asked, _ in self.own), *bounds, *self.of_resource)):
-            if asked.source.effect == "Deny" and self._says(asked, False):
+        for asked in self._denies():
+            if self._says(asked, False):
                 yield f"not ({' and '.join(asked.hangs_on)})"
+
+    def unless(self) -> Iterator[str]:
+        """With what a Deny would match that does not now."""
+        for asked in self._denies():
+            if asked.hangs_on and not self._says(asked, False) and asked.might(self.request, self.known):
+                yield _unless(asked)
+
+    def _denies(self) -> Iterable[Asked]:
+        every = (*(asked for asked, _ in self.own), *(self.bounds or ()), *self.of_resource)
+        return dict.fromkeys(asked for asked in every if asked.source.effect == "Deny")
 
     @property
     def _same_account(self) -> bool:
@@ -213,6 +225,10 @@ class _Said:
         if source.effect == "Deny":
             return source.denies(self.request.caller, bounded=self.bounds is not None)
         return source.grant(self.request.caller) > Grant.NONE
+
+
+def _unless(asked: Asked) -> str:
+    return f"unless {' and '.join(asked.hangs_on)}"
 
 
 def _conditions(source: Source) -> list[str]:

@@ -51,9 +51,9 @@ def can(
     """Tell whether somebody may do something, and why; now or as of any moment.
 
     Each statement that matched is told, with its policy, and who granted that to whom, at which position; for a denial also
-    what would have been needed. The request has the keys of its principal, aws:ResourceAccount, and aws:CurrentTime and
-    aws:EpochTime of the moment it is asked for; others are absent unless --context gives them. Exit status: 0 allowed,
-    3 denied.
+    what would have been needed, and otherwise which Denies would match with keys that were not given. The request has the
+    keys of its principal, aws:ResourceAccount, and aws:CurrentTime and aws:EpochTime of the moment it is asked for; others
+    are absent unless --context gives them. Exit status: 0 allowed, 3 denied.
     """
     from iamledger.access import answers
     from iamledger.access.grants import READS
@@ -94,6 +94,7 @@ def _told(answer: Answer) -> dict[str, Any]:
         "Statements": answer.matched(),
         "Lacking": [layer.value for layer, _ in answer.explanation.lacking],
         "WouldHaveAllowed": answer.near_misses(),
+        "WouldDeny": answer.would_deny(),
         "MissingContextKeys": answer.missing_keys(),
     }
 
@@ -119,16 +120,21 @@ def _tell(answer: Answer) -> None:
         say("\nStatements that match", "heading")
         print_table([_statement(row) for row in matched], ("Effect", "Policy", "Version", "Statement", "Line", "From"))
     _tell_grants(answer, matched)
-    misses = answer.near_misses()
-    if misses:
-        say("\nWould have allowed it, but for", "heading")
-        shown = [{**_statement(row), "ButFor": "; ".join(row["ButFor"])} for row in misses[:MOST_NEAR_MISSES]]
-        print_table(shown, ("Policy", "Version", "Statement", "Line", "From", "ButFor"))
-        if len(misses) > MOST_NEAR_MISSES:
-            print(f"and {len(misses) - MOST_NEAR_MISSES} more")
+    _tell_others("Would have allowed it, but for", answer.near_misses(), "ButFor")
+    _tell_others("Would deny it, if", answer.would_deny(), "If")
     missing = answer.missing_keys()
     if missing:
         print(f"\nNot given: {cell(', '.join(missing))}. Give them with --context KEY=VALUE.")
+
+
+def _tell_others(heading: str, rows: Sequence[Row], column: str) -> None:
+    """Statements that do not match, and in a column of lists why."""
+    if rows:
+        say(f"\n{heading}", "heading")
+        shown = [{**_statement(row), column: "; ".join(row[column])} for row in rows[:MOST_NEAR_MISSES]]
+        print_table(shown, ("Policy", "Version", "Statement", "Line", "From", column))
+        if len(rows) > MOST_NEAR_MISSES:
+            print(f"and {len(rows) - MOST_NEAR_MISSES} more")
 
 
 def _statement(row: Row) -> Row:
@@ -140,7 +146,6 @@ def _statement(row: Row) -> Row:
         "Statement": f"{row['Statement']}{sid}",
         "Line": row["Line"],
         "From": _from(row),
-        "ButFor": "; ".join(row.get("ButFor", ())),
     }
 
 

@@ -38,8 +38,8 @@ def who_can(
     """List everybody who may do something, and by which grants; now or as of any moment.
 
     A row for each user and way. ALLOWED are those who are allowed with the context that was given; CONDITIONAL those whom
-    only conditions on keys that were not given stand in the way of: column If has the conditions. The account's root is
-    listed too.
+    only conditions on keys that were not given stand in the way of: column If has the conditions. With what it has after
+    "unless", a Deny would match. The account's root is listed too.
     """
     from iamledger.access.compiled import access_of
     from iamledger.access.grants import READS

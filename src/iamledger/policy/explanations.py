@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from iamledger.policy.callers import Grant
 from iamledger.policy.combining import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, combine, lacking
 from iamledger.policy.layers import CompiledLayer, denying, granted
-from iamledger.policy.near_misses import NearMiss, near_misses
+from iamledger.policy.near_misses import NearMiss, could_be_about, near_misses
 from iamledger.policy.requests import Decision, Layer, Outcome, Request
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
@@ -41,7 +41,7 @@ class Explanation:
         self._grant = Grant.NONE
         denied: Layer | None = None
         for layer in compiled.layers:
-            if caller.account is None and layer.layer in _OF_ACCOUNTS:
+            if not self._has_say(layer):
                 continue
             denies = layer.deny.all(action, resource, request, known) if layer.deny else None
             allows = layer.allow.all(action, resource, request, known) if layer.allow else None
@@ -81,7 +81,34 @@ class Explanation:
         if Layer.IDENTITY in wanted and self._same_account():
             wanted.add(Layer.RESOURCE)
         layers = [layer for layer in self._compiled.layers if layer.layer in wanted and layer not in self._allowing]
-        return near_misses((source for layer in layers for source in layer.allowing()), self.request)
+        return near_misses(
+            (placed for layer in layers for placed in layer.allowing()),
+            self.request,
+            lambda source: source.layer is not Layer.RESOURCE or bool(source.grant(self.request.caller)),
+        )
+
+    @property
+    def would_have_denied(self) -> tuple[NearMiss, ...]:
+        """Of an allowed request: the Denies about the action and the caller that other condition keys could make match.
+
+        What does not fit is conditions, or the resource for the values of variables. Whether a request could have other
+        values for those keys is not looked at. The closest come first.
+        """
+        if not self.decision:
+            return ()
+        caller, bounded = self.request.caller, self._compiled.bounds(self.request.caller)
+        found = near_misses(
+            (placed for layer in self._compiled.layers if self._has_say(layer) for placed in layer.denying()),
+            self.request,
+            lambda source: source.layer is not Layer.RESOURCE or source.denies(caller, bounded=bounded),
+        )
+        resource = self.request.resource
+        return tuple(
+            miss for miss in found if not miss.caller and (not miss.resource or could_be_about(miss.source, resource))
+        )
+
+    def _has_say(self, layer: CompiledLayer) -> bool:
+        return self.request.caller.account is not None or layer.layer not in _OF_ACCOUNTS
 
     def _combined(self) -> Decision:
         if self.request.caller.account is None:

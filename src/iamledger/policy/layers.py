@@ -37,6 +37,10 @@ class CompiledLayer:
         """The statements that allow something, with their entries."""
         return self.allow.placed if self.allow is not None else ()
 
+    def denying(self) -> Sequence[tuple[Source, Sequence[Placed]]]:
+        """The statements that deny something, with their entries."""
+        return self.deny.placed if self.deny is not None else ()
+
 
 def denying(found: Iterable[Source], caller: Caller, *, bounded: bool) -> list[Source]:
     """Those of a resource policy's matching Denies that are about a caller."""

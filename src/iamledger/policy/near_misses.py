@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from iamledger.policy.condition_tests import condition_test
 from iamledger.policy.document import Condition
-from iamledger.policy.entries import Placed
-from iamledger.policy.requests import Layer, Request, learn
+from iamledger.policy.entries import Placed, entries
+from iamledger.policy.requests import Request, learn
 from iamledger.policy.sources import Source
 from iamledger.policy.substitution import Facts
 
@@ -28,18 +28,38 @@ class NearMiss:
         return f"{self.source}, but for {', '.join(wrong)}"
 
 
-def near_misses(statements: Iterable[tuple[Source, Sequence[Placed]]], request: Request) -> tuple[NearMiss, ...]:
+def near_misses(
+    statements: Iterable[tuple[Source, Sequence[Placed]]], request: Request, is_about_caller: Callable[[Source], bool]
+) -> tuple[NearMiss, ...]:
     """Those of some statements that would match but for something else than the action; who lacks least comes first."""
     facts, action = learn(request, []), request.action.lower()
-    found = [miss for source, placed in statements if (miss := _near_miss(source, placed, action, request, facts))]
+    found = [
+        miss
+        for source, placed in statements
+        if (miss := _near_miss(source, placed, action, request.resource, facts, is_about_caller))
+    ]
     return tuple(sorted(found, key=lambda miss: (miss.resource + miss.caller, len(miss.conditions))))
 
 
+def could_be_about(source: Source, resource: str) -> bool:
+    """Whether a statement is about a resource for some values of the variables in its resources."""
+    return any(
+        (pattern is None or resource.startswith(pattern.prefix))
+        and (entry.resource is None or entry.resource(resource))
+        for pattern, entry in entries(source, possible=True)
+    )
+
+
 def _near_miss(
-    source: Source, placed: Sequence[Placed], action: str, request: Request, facts: Facts
+    source: Source,
+    placed: Sequence[Placed],
+    action: str,
+    resource: str,
+    facts: Facts,
+    is_about_caller: Callable[[Source], bool],
 ) -> NearMiss | None:
     """What does not fit of a statement; None if all does, or if it is not about the action."""
-    resource, fits = request.resource, False
+    fits = False
     for pattern, entry in placed:
         if entry.action is not None and not entry.action(action):
             return None
@@ -49,7 +69,7 @@ def _near_miss(
             and (entry.variables is None or entry.variables(resource, facts))
         )
     hold = placed[0][1].conditions
-    caller = source.layer is Layer.RESOURCE and not source.grant(request.caller)
+    caller = not is_about_caller(source)
     conditions = () if hold is None or hold(facts) else source.statement.conditions
     failed = tuple(condition for condition in conditions if not condition_test(condition)(facts))
     return None if fits and not caller and not failed else NearMiss(source, not fits, caller, failed)
