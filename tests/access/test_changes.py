@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ACCOUNT, OPERATOR, Urls, new_ledger
 from iamledger.access.blast_radius import BlastRadius, blast_radius, period_of
-from iamledger.access.differences import Changes, changes
+from iamledger.access.differences import Changes, changes, row_of
 from iamledger.access.escalations import Escalations, escalations, numbers_of_versions
 from iamledger.access.grant_events import GrantEvents, policy_arns, read_grant_events
 from iamledger.access.grants import Grants, Group, HeldPolicy, How, User, read_grants
@@ -140,7 +140,7 @@ class Story:
                 change.sources[0].event and change.sources[0].event.position,
             )
             for change in found.changes
-            for pattern, _ in change.difference.patterns
+            for pattern, _, _ in change.difference.patterns
         ]
 
     def escalations(self, name: str | None = None, position: int | None = None) -> Escalations:
@@ -485,6 +485,32 @@ def test_a_deny_that_came_is_told_as_the_cause(story: Story) -> None:
     [change] = story.changed(before).changes
     assert (change.difference.gained, change.difference.resource) == (False, "arn:aws:s3:::secret/*")
     assert [(one.cause.effect, one.event and one.event.position) for one in change.sources] == [("Deny", denied)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "exception"),
+    [
+        ({"Resource": "arn:aws:s3:::site/*"}, "s3:Delete* on arn:aws:s3:::site/*"),
+        ({"NotResource": "arn:aws:s3:::scratch/*"}, "s3:Delete* on all but arn:aws:s3:::scratch/*"),
+    ],
+)
+def test_denies_of_some_resources_are_told_beside_what_is_allowed(
+    story: Story, limit: dict[str, str], exception: str
+) -> None:
+    story.users("alice", "bob")
+    key, other = story.key("alice"), story.key("bob")
+    no_deletion = {"Effect": "Deny", "Action": "s3:Delete*", **limit}
+    before = story.inline("else", "bob", allow("sqs:SendMessage"))
+    story.inline("own", "alice", allow("s3:*"), no_deletion)
+    [change] = story.changed(before).changes
+    [told] = change.difference.patterns
+    assert (told.pattern, change.difference.resource, told.but_for) == ("s3:*", "*", (exception,))
+    assert row_of(change)["Patterns"] == [{"Pattern": "s3:*", "Actions": told.actions, "ButFor": [exception]}]
+    assert [(one.pattern, one.but_for) for one in story.radius(key).permissions] == [("s3:*", (exception,))]
+    story.inline("own", "bob", allow("*"), no_deletion)
+    found = story.radius(other)
+    assert ("*", (exception,)) in [(one.pattern, one.but_for) for one in found.permissions]
+    assert not found.administrator
 
 
 # An account of many users

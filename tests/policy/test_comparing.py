@@ -297,7 +297,7 @@ def compared_whole(
 
 def told(found: Sequence[Difference]) -> list[tuple[Any, ...]]:
     return [
-        ("+" if one.gained else "-", " ".join(f"{p}({n})" for p, n in one.patterns), one.resource, one.condition)
+        ("+" if one.gained else "-", " ".join(f"{p}({n})" for p, n, _ in one.patterns), one.resource, one.condition)
         for one in found
     ]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from iamledger import store
 from iamledger.access.grant_events import TYPES
 from iamledger.access.grants import READS, Grants, UnreadablePolicy, read_grants
-from iamledger.access.permissions import data_of, is_administrator, permissions, services_of
+from iamledger.access.permissions import data_of, is_administrator, is_unlimited, permissions, services_of
 from iamledger.engine.view import open_view
 from iamledger.history import of_access_key
 from iamledger.iam.refusals import InvalidInput
@@ -63,8 +63,8 @@ class Permission:
 
     pattern: str
     actions: int
-    resource: str
     but_for: tuple[str, ...]
+    resource: str
     condition: str | None
     policies: tuple[Held, ...]
     first: int
@@ -162,13 +162,15 @@ def blast_radius(
         if key not in seen:
             compared = permissions(policies, caller, actions)
             found.untold += [text for text in compared.untold if text not in found.untold]
-            found.administrator = found.administrator or is_administrator(compile_policies(policies), caller)
+            found.administrator = found.administrator or (
+                is_administrator(compile_policies(policies), caller) and is_unlimited(policies, compared)
+            )
             allowed += compared.differences
             seen[key] = []
             for one in compared.differences:
                 held = tuple(dict.fromkeys(_held(grants, period.user_id, cause.label) for cause in one.causes))
-                for pattern, count in one.patterns:
-                    found_here = Permission(pattern, count, one.resource, one.but_for, one.condition, held, first, last)
+                for told in one.patterns:
+                    found_here = Permission(*told, one.resource, one.condition, held, first, last)
                     name = replace(found_here, first=0, last=0)
                     seen[key].append(name)
                     known.setdefault(name, found_here)

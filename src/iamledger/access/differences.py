@@ -187,7 +187,9 @@ def row_of(change: Change) -> Mapping[str, Any]:
         "UserId": change.user.id,
         "Change": "GAINED" if difference.gained else "LOST",
         "Actions": len(difference.actions),
-        "Patterns": [{"Pattern": pattern, "Actions": count} for pattern, count in difference.patterns],
+        "Patterns": [
+            {"Pattern": one.pattern, "Actions": one.actions, "ButFor": list(one.but_for)} for one in difference.patterns
+        ],
         "Resource": difference.resource,
         "ButFor": list(difference.but_for),
         "Condition": difference.condition,

@@ -45,6 +45,17 @@ def is_administrator(compiled: CompiledPolicies, caller: Caller) -> bool:
     )
 
 
+def is_unlimited(policies: PolicySet, found: Compared) -> bool:
+    """Whether nothing is taken out of what policies allow, which was found: no Deny, and no exception of a boundary."""
+    denied = any(
+        statement.effect == "Deny"
+        for _, _, some in policies.layers()
+        for policy in some
+        for statement in policy.document.statements
+    )
+    return not denied and not any(one.but_for for one in found.differences)
+
+
 def services_of(found: Sequence[Difference]) -> list[str]:
     """The services of what is allowed, in order."""
     return sorted({action.partition(":")[0] for one in found for action in one.actions})

@@ -52,10 +52,12 @@ def told_change(row: Mapping[str, Any]) -> list[Row]:
     patterns = row["Patterns"]
     shared = {
         **{name: row[name] for name in ("UserName", "Change", "Resource", "Condition")},
-        "ButFor": _few(row["ButFor"]),
         **{name: source.get(name) for name in CHANGES[7:]},
     }
-    return [{**shared, "Action": one["Pattern"], "Actions": one["Actions"]} for one in patterns]
+    return [
+        {**shared, "Action": one["Pattern"], "Actions": one["Actions"], "ButFor": _few(one["ButFor"])}
+        for one in patterns
+    ]
 
 
 def _few(texts: Sequence[str], most: int = 3) -> str | None:
@@ -86,6 +88,7 @@ def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any
             "Action": one.pattern,
             "Actions": one.actions,
             "Resource": one.resource,
+            "ButFor": list(one.but_for),
             "Condition": one.condition,
             "PolicyName": ", ".join(held.policy_name for held in one.policies) or None,
             "GroupName": ", ".join(held.group_name for held in one.policies if held.group_name) or None,
@@ -103,9 +106,10 @@ def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any
         print_json({**origin, "BlastRadius": {**summary, **answer}, "NotCompared": found.untold})
         return
     if at.output is Output.CSV:
-        columns = ("Kind", "Action", "Resource", "Condition", "PolicyName", "GroupName", "First", "Last")
+        columns = ("Kind", "Action", "Resource", "ButFor", "Condition", "PolicyName", "GroupName", "First", "Last")
         print_csv(list(_as_csv(permissions, did, found.uses)), columns)
     else:
+        answer = {**answer, "Could": [{**row, "ButFor": _few(row["ButFor"])} for row in permissions]}
         shown = {name: _few(value, 12) if isinstance(value, list) else value for name, value in summary.items()}
         print_record({**shown, **{name: rows for name, rows in answer.items() if rows}})
         for name, rows in (("Did", did), ("Uses", found.uses)):
@@ -118,7 +122,13 @@ def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any
 
 def _as_csv(permissions: Sequence[Row], did: Sequence[Row], uses: Sequence[Row]) -> list[Row]:
     return [
-        *({"Kind": "Could", **row, "First": row["FirstPosition"], "Last": row["LastPosition"]} for row in permissions),
+        *(
+            {
+                **{"Kind": "Could", **row, "ButFor": _few(row["ButFor"])},
+                **{"First": row["FirstPosition"], "Last": row["LastPosition"]},
+            }
+            for row in permissions
+        ),
         *({"Kind": "Did", "Action": row["Type"], "First": row["Position"], "Last": row["Position"]} for row in did),
         *(
             {

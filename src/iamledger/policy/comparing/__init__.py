@@ -23,6 +23,7 @@ from iamledger.policy.comparing.instances import instance
 from iamledger.policy.comparing.meanings import Actions
 from iamledger.policy.comparing.naming import Cause
 from iamledger.policy.comparing.novelties import Novelty, novelties
+from iamledger.policy.comparing.telling import ToldActions
 
 __all__ = [
     "Actions",
@@ -33,6 +34,7 @@ __all__ = [
     "Exhausted",
     "Glob",
     "Novelty",
+    "ToldActions",
     "action_glob",
     "covers",
     "differences",

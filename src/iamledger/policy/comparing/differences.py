@@ -27,6 +27,7 @@ from iamledger.policy.comparing.meanings import Actions, Meant
 from iamledger.policy.comparing.naming import Cause, Name, Naming
 from iamledger.policy.comparing.scenarios import Scenarios
 from iamledger.policy.comparing.sides import Match, Placed, Sides, literally
+from iamledger.policy.comparing.telling import Row, Telling, ToldActions
 from iamledger.policy.compiled import compile_policies
 from iamledger.policy.patterns import Pattern
 from iamledger.policy.policy_sets import PolicySet
@@ -39,15 +40,17 @@ from iamledger.policy.words import clip
 class Difference:
     """What was gained or lost: actions (with the patterns that mean them), resources, and for which conditions.
 
-    `but_for` are patterns of resources among them that are allowed on the other side too.
+    `but_for` are those among the resources for which it is not so, in words: they are denied, or are allowed on the other
+    side too. One may begin with the actions that it is about, and end with its conditions: `s3:Delete* on all but
+    arn:aws:s3:::scratch/*`.
 
-    `patterns` are texts with the number of actions that each means; together they are `actions`. `witness` is a request
-    that shows it.
+    `patterns` are texts with the number of actions that each means, and the exceptions among those; together they are
+    `actions`. `witness` is a request that shows it.
     """
 
     gained: bool
     actions: tuple[str, ...]
-    patterns: tuple[tuple[str, int], ...]
+    patterns: tuple[ToldActions, ...]
     resource: str
     but_for: tuple[str, ...]
     condition: str | None
@@ -85,7 +88,7 @@ class _Comparison:
         self._sides, self._caller, self._budget = sides, caller, budget
         self._engines = compile_policies(before), compile_policies(after)
         self._telling = sides.telling()
-        self._naming = Naming(sides)
+        self._naming = Naming(sides, caller.facts)
         self._meant = Meant(actions)
         self._scenarios = Scenarios(sides.placed, self._telling, caller.facts)
         self._searched: dict[tuple[object, ...], list[_Found]] = {}
@@ -94,15 +97,17 @@ class _Comparison:
 
     def compared(self) -> Compared:
         """All that differs."""
-        told: dict[Name, tuple[list[str], Request]] = {}
+        statements = [placed.statement for placed in self._sides.placed]
+        patterns = [pattern for one in statements for pattern in one.action]
+        told = Telling(self._meant, [*patterns, *(pattern for one in statements for pattern in one.not_action)])
         for number, (about, actions) in enumerate(classes := self._classes()):
             for name, witness in self._differing(about, actions[0]):
-                told.setdefault(name, ([], witness))[0].extend(actions)
+                told.add(name, actions, witness)
             if self._exhausted:
                 left = [action for _, some in classes[number:] for action in some]
                 self._untold[f"{_few(left)}: there is more to compare than the work that a comparison may take"] = None
                 break
-        found = [self._difference(name, list(dict.fromkeys(some)), witness) for name, (some, witness) in told.items()]
+        found = [_difference(row, *told.told(row, patterns)) for row in told.rows()]
         self._untold.update(dict.fromkeys(self._scenarios.untold()))
         return Compared(found, list(self._untold))
 
@@ -126,7 +131,7 @@ class _Comparison:
                 if request is None:
                     self._untold[f"{action} on {clip(found.resource)}: the comparison and the decision differ"] = None
                     continue
-                yield self._naming.name(about, active, found.matching, request, found.gained), request
+                yield self._naming.name(about, found.matching, found.gained), request
 
     def _request(self, action: str, found: _Found, context: Context) -> Request | None:
         """A request that both sides decide as it was found, for a resource that has a name of its kind if it can."""
@@ -165,12 +170,11 @@ class _Comparison:
                 if gained != self._sides.allowed(matching, after=False):
                     yield _Found(resource, matching, gained)
 
-    def _difference(self, name: Name, actions: list[str], witness: Request) -> Difference:
-        told = [pattern for placed in self._sides.placed for pattern in placed.statement.action]
-        patterns = self._meant.told(actions, told)
-        return Difference(
-            name.gained, tuple(actions), patterns, name.resource, name.but_for, name.condition, name.causes, witness
-        )
+
+def _difference(row: Row, patterns: tuple[ToldActions, ...], but_for: tuple[str, ...]) -> Difference:
+    name = row.name
+    actions = tuple(row.exceptions)
+    return Difference(name.gained, actions, patterns, name.resource, but_for, name.condition, name.causes, row.witness)
 
 
 _Reaches = Sequence[tuple[Pattern | None, Glob]]

@@ -43,15 +43,18 @@ class Meant:
             action for action in every if any(one.on_action is None or one.on_action(action.lower()) for one in wanted)
         ]
 
-    def told(self, actions: Sequence[str], patterns: Sequence[Pattern]) -> tuple[tuple[str, int], ...]:
-        """Actions, those together that a pattern means, with their number."""
+    def told(
+        self, actions: Sequence[str], patterns: Sequence[Pattern], *, within: Sequence[str] | None = None
+    ) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Actions, those together that a pattern means; of what it means, only what is `within` some actions counts."""
         every, left = frozenset(actions), dict.fromkeys(actions)
-        found: list[tuple[str, int]] = []
+        kept = None if within is None else frozenset(within)
+        found: list[tuple[str, tuple[str, ...]]] = []
         wide = [pattern for pattern in dict.fromkeys(patterns) if pattern.literal is None]
         for pattern in sorted(wide, key=lambda pattern: -len(self.of(pattern))):
-            meant = self.of(pattern)
+            meant = tuple(action for action in self.of(pattern) if kept is None or action in kept)
             if every.issuperset(meant) and any(action in left for action in meant):
-                found.append((pattern.text, len(meant)))
+                found.append((pattern.text, meant))
                 for action in meant:
                     left.pop(action, None)
-        return (*found, *((action, 1) for action in left))
+        return (*found, *((action, (action,)) for action in left))

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from iamledger.policy.comparing.automata import EVERYTHING, Glob, Joint, resource_glob
 from iamledger.policy.comparing.contexts import told_conditions
-from iamledger.policy.comparing.exploring import meets
+from iamledger.policy.comparing.exceptions import Exceptions
 from iamledger.policy.comparing.sides import LAYERS, Match, Placed, Sides, literally
-from iamledger.policy.requests import Layer, Request, learn
+from iamledger.policy.requests import Layer
 from iamledger.policy.substitution import Facts
 
 
@@ -31,7 +30,8 @@ class Cause:
 class Name(NamedTuple):
     """What is told once for all actions that differ alike.
 
-    `but_for` are patterns of those among the resources that do not differ, since the other side allows them too.
+    `but_for` are those among the resources for which it is not so, in words: as the same side denies them, or does not
+    allow them in all layers, or the other side allows them too; with the conditions for which that is so.
     """
 
     gained: bool
@@ -44,34 +44,29 @@ class Name(NamedTuple):
 class Naming:
     """Finds the names of differences between two sides."""
 
-    def __init__(self, sides: Sides) -> None:
+    def __init__(self, sides: Sides, known: Facts) -> None:
+        """`known` are the caller's own keys, in lower case."""
         self._sides = sides
-        self._known: dict[tuple[Glob, tuple[Glob, ...]], tuple[str, ...]] = {}
+        self._exceptions = Exceptions(known)
 
-    def name(
-        self,
-        about: Sequence[Placed],
-        active: Sequence[Placed],
-        matching: Sequence[Match],
-        request: Request,
-        gained: bool,
-    ) -> Name:
-        """A name, of the statements about an action, those whose conditions hold, and those that match a request."""
-        facts = learn(request, [])
+    def name(self, about: Sequence[Placed], matching: Sequence[Match], gained: bool) -> Name:
+        """A name, of the statements about an action, and of those that match a request that shows it."""
         granting, lacking, causes = self._granting(matching, gained)
         denying = [match for match in matching if not match.placed.allows and match.placed.on(not gained)]
+        against: list[Placed] = []
         if denying:
             granting.append(chosen := min(denying, key=_width))
             causes.append(_cause(chosen, not gained))
+        else:
+            against += [one for one in about if one.allows and one.layer in lacking and one.on(not gained)]
+        against += [one for one in about if not one.allows and one.on(gained)]
         most = max(granting, key=_width)
-        others = [one for one in active if one.allows and one.layer in lacking and one.on(not gained)]
-        asleep = [one for one in about if one not in active and _is_about(one, request.resource, facts)]
-        unless = [one for one in asleep if one.on(not gained) and one.layer in lacking and one.allows]
-        unless += [one for one in asleep if gained and one.on(gained) and not one.allows]
+        but_for, unless = self._excepted(most, against)
+        beyond = [text for match in granting if match is not most for text in self._exceptions.beyond(most, match)]
         return Name(
             gained,
             most.resources,
-            self._overlapping(most, others, facts),
+            tuple(dict.fromkeys([*beyond, *but_for])),
             _condition([match.placed for match in granting], unless),
             tuple(causes),
         )
@@ -96,14 +91,18 @@ class Naming:
                 causes.append(Cause(other, None, "Allow", layer, not gained))
         return granting, lacking, causes
 
-    def _overlapping(self, most: Match, others: Sequence[Placed], facts: Facts) -> tuple[str, ...]:
-        """The patterns of statements that have resources in common with those of a match."""
-        whole = (resource_glob(most.pattern, facts) if most.pattern else None) or EVERYTHING
-        found = [one for placed in others if placed.statement.resource for one in placed.globs(facts)]
-        key = (whole, tuple(glob for _, glob in found))
-        if key not in self._known:
-            self._known[key] = tuple(dict.fromkeys(pattern.text for pattern, glob in found if meets(whole, glob)))
-        return self._known[key]
+    def _excepted(self, most: Match, against: Sequence[Placed]) -> tuple[list[str], list[Placed]]:
+        """The resources of a match that statements against it are about, and those statements that are about all of them."""
+        but_for: list[str] = []
+        unless: list[Placed] = []
+        for one in against:
+            condition = f" if {told_conditions(one.conditions)}" if one.conditions else ""
+            texts = self._exceptions.about(most, one)
+            if texts is None:
+                unless.append(one)
+            else:
+                but_for += [f"{text}{condition}" for text in texts]
+        return but_for, unless
 
 
 def _cause(match: Match, after: bool) -> Cause:
@@ -111,13 +110,10 @@ def _cause(match: Match, after: bool) -> Cause:
     return Cause(source.label, source.index, source.effect, source.layer, after)
 
 
-def _width(match: Match) -> tuple[int, int]:
-    """How little a statement says of a resource that it is about."""
-    return (literally(match.pattern) if match.pattern else 0, match.placed.number)
-
-
-def _is_about(placed: Placed, resource: str, facts: Facts) -> bool:
-    return placed.is_about(any(Joint([glob]).matching(resource) for _, glob in placed.globs(facts)))
+def _width(match: Match) -> tuple[int, int, int]:
+    """How much a statement says of a resource that it is about, and of actions."""
+    actions = min(map(literally, match.placed.statement.action), default=0)
+    return (literally(match.pattern) if match.pattern else 0, actions, match.placed.number)
 
 
 def _condition(granting: Sequence[Placed], unless: Sequence[Placed]) -> str | None:
