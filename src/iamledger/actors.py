@@ -46,9 +46,14 @@ class Principal:
         """Is it the account's root, who may do all?"""
         return self.arn.endswith(":root")
 
+    @property
+    def account_id(self) -> str:
+        """The account that it is of."""
+        return self.arn.split(":")[4]
+
     def check_account(self, account_id: str) -> None:
         """Raise AccessDenied for another account than its own."""
-        if self.arn.split(":")[4] != account_id:
+        if self.account_id != account_id:
             raise AccessDenied(f"{self.arn} is not of account {account_id}, and can do nothing there.")
 
     def told(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from iamledger.decisions import Bound, query_of
 from iamledger.iam import constraints
 from iamledger.iam.access_key import AccessKey
 from iamledger.iam.attachment import GroupAttachedPolicies, UserAttachedPolicies
-from iamledger.iam.denial import RequestDenied
+from iamledger.iam.denial import RequestDenied, beyond_policies
 from iamledger.iam.events import Event
 from iamledger.iam.group import Group
 from iamledger.iam.inline_policy import GroupInlinePolicies, UserInlinePolicies
@@ -116,7 +116,9 @@ class Authorization:
         self._principal.check_account(self._account_id)
         if not permissions:
             operation = "".join(word.capitalize() for word in bound.decision.__name__.split("_"))
-            raise AccessDenied(f"{operation} is for the local operator alone.")
+            denied = AccessDenied(f"{operation} is for the local operator alone.")
+            denied.attempt = beyond_policies(self._principal.unique_id, operation)
+            raise denied
         for permission in permissions:
             if permission.when is None or bound.given().get(permission.when):
                 self._check(permission, bound)

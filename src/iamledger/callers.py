@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from iamledger import store
 from iamledger.actors import LocalOperator, Principal
 from iamledger.authorization import check_key
 from iamledger.iam import constraints
-from iamledger.iam.access_key import AccessKey
+from iamledger.iam.access_key import AccessKey, record_access_key_use, use_of
 from iamledger.iam.events import Event, from_stored
 from iamledger.iam.identifiers import account_of_access_key
 from iamledger.iam.nouns import Noun
 from iamledger.iam.refusals import InvalidClientTokenId, NoSuchEntity, SignatureDoesNotMatch
 from iamledger.iam.user import User, UserName
-from iamledger.ledger import SECRET_KIND
+from iamledger.ledger import SECRET_KIND, Conflict, Ledger
 from iamledger.past import Past
+from iamledger.principals import REGION
 from iamledger.sealing import MasterKey
 
 ROOT = "root"
+SERVICE = "iam"
+"""The service that a key is used for with iamledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,20 @@ def authenticated(
     user_id = key.owner()
     _, past = _read(connection, account_id, [(User, user_id)])
     return Principal(past.fold(User, user_id).resource_arn(account_id), user_id, access_key_id=key_id)
+
+
+def note_use(ledger: Ledger, access_key_id: str) -> None:
+    """Note that iamledger saw a key, as IAM does. If the ledger is locked or busy, the next command notes it."""
+    used_at = store.read_boundary(ledger.database.connection, ledger.account_id, "", []).now
+    with suppress(Conflict):
+        ledger.observe(
+            record_access_key_use,
+            key=access_key_id,
+            use=use_of(access_key_id, SERVICE, REGION, used_at),
+            service_name=SERVICE,
+            region=REGION,
+            used_at=used_at,
+        )
 
 
 def _read(

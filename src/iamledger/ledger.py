@@ -100,6 +100,7 @@ class _Attempt:
 
     request: store.Request
     commands: Sequence[Bound]
+    permitted: bool
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def secret(self, credential: str) -> str:
@@ -158,6 +159,20 @@ class Ledger:
 
         Raises as `execute` does; a refusal is of the first command that was refused, whose number it has as `command`.
         """
+        return self._execute(commands, dry_run, progress)
+
+    def observe(self, decision: Decision, **arguments: Any) -> Outcome:
+        """As `execute`, for what the ledger itself saw the caller do: that takes no permission, and is tried once."""
+        return self._execute([Command(decision, arguments)], permitted=True)
+
+    def _execute(
+        self,
+        commands: Sequence[Command],
+        dry_run: bool = False,
+        progress: Callable[[int], None] = lambda _done: None,
+        *,
+        permitted: bool = False,
+    ) -> Outcome:
         if not commands:
             return Outcome([])  # a query without items would find every event
         bound = []
@@ -167,9 +182,10 @@ class Ledger:
         request_id = self.circumstances.request_id or str(uuid4())
         known = not dry_run or self.circumstances.request_id is not None  # a dry run needs no key for what is personal
         request = store.Request(request_id, self._fingerprint(bound, commands) if known else "")
-        attempt = _Attempt(request, bound)
+        attempt = _Attempt(request, bound, permitted)
         with self._recorded(dry_run):
-            return self._insist(lambda: self._once(attempt, dry_run, progress))
+            most = 1 if permitted else CONFLICT_ATTEMPTS
+            return self._insist(lambda: self._once(attempt, dry_run, progress), most)
 
     def permit(self, demands: Sequence[Demand]) -> None:
         """Raise AccessDenied, and record the attempt, unless the caller may do all of it. The operator and the root may."""
@@ -188,9 +204,13 @@ class Ledger:
         except AccessDenied as denied:
             attempt = denied.attempt
             if attempt is not None and not dry_run:
-                request = store.Request(str(uuid4()), sha256(b"").hexdigest())
-                self._insist(lambda: self._record(attempt, request))
+                self.record(attempt)
             raise
+
+    def record(self, event: Event) -> None:
+        """Append what is so whatever the ledger says, such as that an attempt was denied. It is no request of anybody's."""
+        request = store.Request(str(uuid4()), sha256(b"").hexdigest())
+        self._insist(lambda: self._record(event, request))
 
     def _record(self, event: Event, request: store.Request) -> None:
         context = self._context(request.id)
@@ -231,21 +251,21 @@ class Ledger:
             source_address=self.circumstances.source_address,
         )
 
-    def _insist(self, once: Callable[[], T]) -> T:
+    def _insist(self, once: Callable[[], T], most: int = CONFLICT_ATTEMPTS) -> T:
         conflicts = losses = 0
         while True:
             try:
                 return once()
             except (store.ConditionFailed, store.RequestRecorded) as conflict:
                 conflicts += 1
-                if conflicts == CONFLICT_ATTEMPTS:
+                if conflicts >= most:
                     raise Conflict(
                         "Others kept changing what this command depends on; nothing was done. Repeat it."
                     ) from conflict
                 time.sleep(random.uniform(0, 0.002 * 2 ** min(conflicts, 8)))  # noqa: S311 - not for secrets
             except store.Locked as held:
                 conflicts += 4
-                if conflicts >= CONFLICT_ATTEMPTS:
+                if conflicts >= most:
                     raise Conflict(
                         f"Somebody holds a lock on the ledger of account {self.account_id} ({held}); nothing was done."
                         " Repeat the command, or end the session that holds it."
@@ -261,7 +281,7 @@ class Ledger:
         connection, request = self.database.connection, attempt.request
         past = Past()
         firsts = [match for bound in attempt.commands for match in bound.first_query()]
-        query = past.ask([*firsts, *self._caller_query()])
+        query = past.ask([*firsts, *(() if attempt.permitted else self._caller_query())])
         start = store.read_boundary(connection, self.account_id, request.id, query)
         if start.earlier is not None:
             return self._repeated(start.earlier, attempt)
@@ -269,7 +289,7 @@ class Ledger:
         head = start.head or 0
         new = frozenset(id_ for bound in attempt.commands for id_ in bound.ids.values())
         self._look(past, head, _needed(attempt.commands, past), new)
-        authorization = self._authorization(past, head, start.now)
+        authorization = None if attempt.permitted else self._authorization(past, head, start.now)
         count = Counts(self._count)
         events: list[Event] = []
         for done, bound in enumerate(attempt.commands):

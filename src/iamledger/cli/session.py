@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from iamledger.callers import Credentials
     from iamledger.decisions import Command
     from iamledger.engine.view import View
-    from iamledger.iam.refusals import NoSuchEntity
+    from iamledger.iam.refusals import AccessDenied, NoSuchEntity
     from iamledger.ledger import Ledger, Outcome
     from iamledger.settings import Settings
     from iamledger.store import Database
@@ -103,6 +103,10 @@ class Session:
 
     purpose: Mapping[str, str | None] = {}
     """Reason, ticket and request id, if there are any."""
+    dry_run = False
+    """Is nothing to be appended, whatever is attempted?"""
+    operation = ""
+    """The command that runs."""
 
     def __init__(self, account: str | None, output: Output, as_user: str | None = None) -> None:
         self.output = output
@@ -133,7 +137,7 @@ class Session:
             return chosen_account(connection, self.settings, self._account)
         own = credentials.account_id
         if self._account not in (None, own) and self._account != account_name(connection, own):
-            raise elsewhere()
+            raise self._attempted(elsewhere())
         return own
 
     @cached_property
@@ -157,24 +161,30 @@ class Session:
         connection = self.database.connection
         if self.as_operator:
             return local_operator(connection)
-        from iamledger.callers import authenticated, spoken_for
+        from iamledger.callers import authenticated, note_use, spoken_for
 
         if self._credentials is not None:
-            return authenticated(connection, self._credentials, lambda: master_key(self.settings))
+            caller = authenticated(connection, self._credentials, lambda: master_key(self.settings))
+            if not self.dry_run:
+                note_use(self._ledger(caller.account_id, caller, {}), self._credentials.access_key_id)
+            return caller
         return spoken_for(connection, self.account_id, str(self._caller), local_operator(connection))
 
     def ledger(self, account_id: str) -> Ledger:
         """The ledger of an account, spoken to by the caller. Raises AccessDenied for one that is not the caller's."""
+        if not self.as_operator and account_id != self.account_id:
+            raise self._attempted(elsewhere())
+        return self._ledger(account_id, self.actor, self.purpose)
+
+    def _ledger(self, account_id: str, actor: Actor, purpose: Mapping[str, str | None]) -> Ledger:
         from iamledger.ledger import Circumstances, Ledger
         from iamledger.opening import master_key
         from iamledger.settings import quotas
 
-        if not self.as_operator and account_id != self.account_id:
-            raise elsewhere()
         return Ledger(
             self.database,
             account_id,
-            Circumstances(self.actor, **self.purpose),
+            Circumstances(actor, **purpose),
             master_key=lambda: master_key(self.settings),
             quotas=quotas(),
         )
@@ -184,10 +194,21 @@ class Session:
         if self.as_operator:
             return
         if OPERATOR in permits:
-            raise not_the_operator()
+            raise self._attempted(not_the_operator())
         wanted = list(demands(permits, self.account_id, arguments, self.find))
         if wanted:
             self.ledger(self.account_id).permit(wanted)
+
+    def _attempted(self, denied: AccessDenied) -> AccessDenied:
+        """A refusal of what no policy could allow, with the attempt on record in the caller's own account."""
+        from iamledger.actors import Principal
+        from iamledger.iam.denial import beyond_policies
+
+        caller = self.actor
+        if isinstance(caller, Principal) and not self.dry_run:
+            own = self._ledger(caller.account_id, caller, self.purpose)
+            own.record(beyond_policies(caller.unique_id, self.operation))
+        return denied
 
     def find(self, kind: str, called: str) -> list[Found]:
         """What is called so, at each moment that the command is about."""
@@ -465,6 +486,7 @@ def _with_session(
     asked = {name: option for name, option in options.items() if name not in left_out}
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        operation = _operation(command)
         signature = inspect.signature(command, eval_str=True)
         _, *own = signature.parameters.values()
         added = [
@@ -476,6 +498,7 @@ def _with_session(
         def with_session(**arguments: Any) -> None:
             shared = {name: arguments.pop(name) for name in asked}
             session = kind(**{**{name: default for name, (_, default) in options.items()}, **shared})
+            session.operation = operation
             try:
                 session.authorize(permits, arguments)
                 command(session, **arguments)
@@ -489,6 +512,13 @@ def _with_session(
         return with_session
 
     return decorated
+
+
+def _operation(command: Callable[..., None]) -> str:
+    """A command as an operation: ProjectionRebuild."""
+    noun, verb = command.__module__.rpartition(".")[2], command.__name__.strip("_")
+    words = verb if noun == verb else f"{noun}_{verb}"
+    return "".join(word.capitalize() for word in words.split("_"))
 
 
 def _as_of(view: View) -> str:

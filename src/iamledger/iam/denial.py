@@ -13,8 +13,8 @@ class RequestDenied(Event):
     """A user was denied what it had no permission for. The event's context tells who asked, as that of all events does.
 
     `outcome` is `explicitDeny` or `implicitDeny`; `decided_by` the kind of policies that decided, such as
-    `identity-based policy`; `statements` the Denies that matched: the `policy`, with its version if it is a managed one, the
-    number of the `statement` in it, from 1, and its `sid`.
+    `identity-based policy`, or `iamledger` where no policy could have allowed it; `statements` the Denies that matched: the
+    `policy`, with its version if it is a managed one, the number of the `statement` in it, from 1, and its `sid`.
     """
 
     user_id: Annotated[str, USER]
@@ -23,3 +23,15 @@ class RequestDenied(Event):
     outcome: str
     decided_by: str
     statements: list[dict[str, str | int | None]]
+
+
+def beyond_policies(user_id: str, operation: str) -> RequestDenied:
+    """The attempt at an operation that no policy can allow: it is for the local operator, or in another account."""
+    return RequestDenied(
+        user_id=user_id,
+        action=f"iamledger:{operation}",
+        resource_arn="*",
+        outcome="implicitDeny",
+        decided_by="iamledger",
+        statements=[],
+    )
