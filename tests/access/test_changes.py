@@ -17,6 +17,7 @@ from iamledger.access.differences import Changes, changes, row_of
 from iamledger.access.escalations import Escalations, escalations, numbers_of_versions
 from iamledger.access.grant_events import GrantEvents, policy_arns, read_grant_events
 from iamledger.access.grants import Grants, Group, HeldPolicy, How, User, read_grants
+from iamledger.access.techniques import TECHNIQUES, Target, Technique
 from iamledger.access.unused import READS, Unused, unused
 from iamledger.actors import Principal
 from iamledger.engine.view import open_view
@@ -451,6 +452,21 @@ def test_a_group_of_administrators_and_roles_lead_on(story: Story) -> None:
         ("alice", ["admins"], "administrator"),
         ("bob", [f"arn:aws:iam::{ACCOUNT}:role/example"], "what the role may do"),
     ]
+
+
+@pytest.mark.parametrize(
+    "technique",
+    [one for one in TECHNIQUES if one.target in (Target.ROLES, Target.ROLE_POLICIES)],
+    ids=lambda one: "+".join((one.action, *one.also)),
+)
+def test_roles_are_ways_up_only_with_all_that_they_take(story: Story, technique: Technique) -> None:
+    story.users("alice")
+    every = [technique.action, *technique.also]
+    story.inline("role", "alice", allow(every))
+    assert technique in [path.steps[0].technique for path in story.escalations().paths]
+    for missing in every:
+        story.inline("role", "alice", allow(every), deny(missing))
+        assert technique not in [path.steps[0].technique for path in story.escalations().paths]
 
 
 def test_a_policy_with_versions_can_be_switched(story: Story) -> None:

@@ -156,6 +156,9 @@ class _Search:
             case Target.ROLES:
                 for resource in able.likely(technique.action):
                     yield resource, resource, "what the role may do"
+            case Target.ROLE_POLICIES:
+                for resource in able.likely(technique.action):
+                    yield resource, resource, ADMINISTRATOR
 
     def _own_policies(self, user: User, technique: Technique, freely: str) -> Iterator[tuple[str, str, str]]:
         switched = technique.action == "iam:SetDefaultPolicyVersion"

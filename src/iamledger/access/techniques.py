@@ -20,6 +20,7 @@ class Target(Enum):
     OTHER_GROUPS = "groups that the user is not in, with policies that it lacks"
     OTHER_USERS = "other users with policies that it lacks"
     ROLES = "roles"
+    ROLE_POLICIES = "the policies of roles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Technique:
     also: tuple[str, ...] = ()
 
 
+_ASSUMED = ("sts:AssumeRole",)
 _PASSED = "acts as a role that is passed to {}"
 
 TECHNIQUES = (
@@ -48,6 +50,8 @@ TECHNIQUES = (
     Technique("iam:PutUserPermissionsBoundary", Target.OWN_BOUNDARY, "replaces its permissions boundary"),
     Technique("iam:DeleteUserPermissionsBoundary", Target.OWN_BOUNDARY, "removes its permissions boundary"),
     Technique("iam:UpdateAssumeRolePolicy", Target.ROLES, "lets itself assume a role"),
+    Technique("iam:AttachRolePolicy", Target.ROLE_POLICIES, "attaches any policy to a role that it assumes", _ASSUMED),
+    Technique("iam:PutRolePolicy", Target.ROLE_POLICIES, "writes an inline policy of a role that it assumes", _ASSUMED),
     *(
         Technique("iam:PassRole", Target.ROLES, _PASSED.format(service), also)
         for service, also in (
