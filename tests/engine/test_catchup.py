@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -39,18 +39,6 @@ from iamledger.store import Connection, ConnectionLost, Locked, NewEvent, NoLedg
 from iamledger.store.connection import connect
 
 THREADS = 8
-
-
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has accounts of its own."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def connection(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -45,21 +45,9 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has accounts and projections of its own."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
 def connection(urls: Urls) -> Iterator[Connection]:
     with connect(urls.application) as connection:
         connection.execute("SET synchronous_commit = off")
-        yield connection
-
-
-@pytest.fixture
-def other(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
         yield connection
 
 

@@ -22,11 +22,6 @@ from iamledger.store.connection import connect
 COPIES = [replace(lamps, name=f"lamps_copy_{n}", _digest=[]) for n in range(4)]
 
 
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    return new_database()
-
-
 @pytest.fixture
 def connection(urls: Urls) -> Iterator[Connection]:
     with connect(urls.application) as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -23,22 +23,9 @@ from iamledger.engine.naive import Version
 from iamledger.engine.rebuild import rebuild
 from iamledger.engine.verify import Comparison, Drift
 from iamledger.store import Connection, Context, NewEvent
-from iamledger.store.connection import connect
 from iamledger_projections import projections
 
 BY_SOMEBODY = Context({"actor": {"kind": "tester", "level": 1}})
-
-
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has accounts of its own, or undoes what it did."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def connection(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")

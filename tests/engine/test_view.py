@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -39,18 +38,6 @@ from iamledger.store.events import iso
 from iamledger_projections import projections
 
 BOTH = [lamps, sockets]
-
-
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has accounts of its own."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def connection(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -38,31 +38,6 @@ Waiting = Callable[[Connection, Callable[[], Any]], Future[Any]]
 _accounts = count(1)
 
 
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has accounts of its own."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def connection(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
-        yield connection
-
-
-@pytest.fixture
-def other(urls: Urls) -> Iterator[Connection]:
-    """A second connection of the application."""
-    with connect(urls.application) as connection:
-        yield connection
-
-
-@pytest.fixture
-def superuser(urls: Urls) -> Iterator[Connection]:
-    with psycopg.connect(urls.superuser, autocommit=True) as connection:
-        yield connection
-
-
 def new_account() -> str:
     return f"{next(_accounts):012}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
@@ -43,18 +43,6 @@ def with_personal(draw: some.DrawFn) -> tuple[dict[str, Any], list[str]]:
 
 _requests = count()
 _accounts = count(1)
-
-
-@pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def connection(urls: Urls) -> Iterator[Connection]:
-    with connect(urls.application) as connection:
-        yield connection
 
 
 @pytest.fixture

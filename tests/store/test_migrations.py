@@ -64,6 +64,12 @@ def schema_of() -> Callable[[Urls], str]:
     return lambda urls: dump(urls.superuser)
 
 
+@pytest.fixture
+def urls(new_database: Callable[[], Urls]) -> Urls:
+    """A database of the test's own, since some change its schema."""
+    return new_database()
+
+
 def owner(urls: Urls) -> store.Connection:
     return connect(urls.owner, role=None)
 

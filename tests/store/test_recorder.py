@@ -34,12 +34,6 @@ class Conformance(DCBRecorderTestCase):
 
 
 @pytest.fixture(scope="module")
-def urls(new_database: Callable[[], Urls]) -> Urls:
-    """One database for all tests here; each has an account of its own."""
-    return new_database()
-
-
-@pytest.fixture(scope="module")
 def database(urls: Urls) -> Iterator[Database]:
     database = Database(urls.application)
     yield database

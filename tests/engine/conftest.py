@@ -1,0 +1,3 @@
+from of_module import connection, other, superuser, urls
+
+__all__ = ["connection", "other", "superuser", "urls"]

@@ -1,0 +1,1 @@
+"""A package, so that its conftest is `store.conftest`, not a second `conftest`."""
