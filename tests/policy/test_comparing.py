@@ -337,7 +337,7 @@ def test_a_boundary_that_comes_is_a_loss_of_all_but_what_it_allows() -> None:
 def test_a_new_condition_is_a_loss_unless_it_holds() -> None:
     mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
     found = compare([document(allow("s3:*"))], [document(allow("s3:*", Condition=mfa))])
-    assert told(found) == [("-", "s3:*(4)", "*", "unless Bool aws:MultiFactorAuthPresent = true")]
+    assert told(found) == [("-", "s3:*(4)", "*", "unless Bool aws:MultiFactorAuthPresent true")]
 
 
 def test_a_wider_network_is_a_gain_in_what_was_added() -> None:
@@ -353,7 +353,7 @@ def test_a_deny_that_mostly_holds_does_not_hide_a_gain() -> None:
     corporate = deny("*", Condition={"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
     [found] = compare([document(corporate)], [document(corporate, allow("s3:GetObject"))])
     assert found.witness.context == {"aws:sourceip": "10.0.0.0"}
-    assert found.condition == "unless NotIpAddress aws:SourceIp = 10.0.0.0/8"
+    assert found.condition == "unless NotIpAddress aws:SourceIp 10.0.0.0/8"
 
 
 def test_a_service_that_no_catalogue_knows_is_its_own_witness() -> None:

@@ -35,8 +35,8 @@ ASKED = [
     *("arn:aws:s3:::other", "arn:aws:s3:::other/b", "arn:aws:sqs:eu-west-1:123456789012:site", "*"),
 ]
 CONDITIONS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "Bool aws:b = true": ({"Bool": {"aws:b": "true"}}, "aws:b", "true"),
-    "StringEquals aws:s = a": ({"StringEquals": {"aws:s": "a"}}, "aws:s", "a"),
+    "Bool aws:b true": ({"Bool": {"aws:b": "true"}}, "aws:b", "true"),
+    "StringEquals aws:s a": ({"StringEquals": {"aws:s": "a"}}, "aws:s", "a"),
 }
 CONTEXTS: list[dict[str, Any]] = [{}, {"aws:b": "true"}, {"aws:s": "a"}, {"aws:b": "true", "aws:s": "a"}]
 
@@ -159,7 +159,7 @@ def test_denies_of_some_resources_are_told_beside_a_gain() -> None:
 
 def test_an_exception_is_told_with_its_condition() -> None:
     asked = {"Bool": {"aws:b": "true"}}
-    exception = "arn:aws:s3:::site/* if Bool aws:b = true"
+    exception = "arn:aws:s3:::site/* if Bool aws:b true"
     assert told(allow("s3:*"), deny("s3:*", "arn:aws:s3:::site/*", Condition=asked)) == [
         (("s3:*", 4, (exception,)), "*", None)
     ]

@@ -124,7 +124,19 @@ def unknown(keys: Iterable[str], given: set[str]) -> set[str]:
 
 def spelled(keys: Iterable[str], statements: Iterable[Statement]) -> list[str]:
     """Keys as statements spell them, in order."""
-    written = {
+    written = _written(statements)
+    return sorted(written.get(key, key) for key in keys)
+
+
+def as_written(context: Mapping[str, Any], statements: Iterable[Statement]) -> Mapping[str, Any]:
+    """A context whose keys, in lower case, are spelled as statements spell them."""
+    written = _written(statements)
+    return {written.get(key, key): value for key, value in context.items()}
+
+
+def _written(statements: Iterable[Statement]) -> dict[str, str]:
+    """By keys in lower case: as statements spell them."""
+    return {
         key.lower(): key
         for statement in statements
         for key in (
@@ -132,7 +144,6 @@ def spelled(keys: Iterable[str], statements: Iterable[Statement]) -> list[str]:
             *(part.key for pattern in _patterns(statement) for part in pattern.parts if isinstance(part, Variable)),
         )
     }
-    return sorted(written.get(key, key) for key in keys)
 
 
 def _patterns(statement: Statement) -> Iterator[Pattern]:
@@ -142,5 +153,5 @@ def _patterns(statement: Statement) -> Iterator[Pattern]:
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition in one line: `IpAddress aws:SourceIp 10.0.0.0/8, 192.0.2.0/24`."""
-    return f"{condition.operator} {condition.key} {', '.join(condition.values)}".rstrip()
+    """A condition in one line, as everywhere."""
+    return condition.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,30 +11,44 @@ import typer
 from iamledger.cli.access_answers import (
     CHANGES,
     CHECKED,
+    change_rows,
     not_compared,
-    print_rows,
-    tell_radius,
-    told_change,
-    told_novelty,
+    novelty_row,
+    tell_changes,
+    tell_novelties,
     with_told_witness,
+    with_written_keys,
 )
 from iamledger.cli.access_questions import in_force, named_users, parsed_document
 from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
+from iamledger.cli.escalations import tell_paths
 from iamledger.cli.groups import commands
-from iamledger.cli.output import Output, cell, note, print_csv, print_json, print_table, say
+from iamledger.cli.output import Output, cell, note, print_csv, print_json, say
 from iamledger.cli.permits import AUDIT, QUESTION, permit
 from iamledger.cli.session import Reading, reading
 from iamledger.cli.statuses import DENIED
 
 if TYPE_CHECKING:
-    pass
+    from iamledger.cli.output import Row
 
 app = commands("Access over time: what changed, what a document would add, what is too much, what a key could do.")
 
 PrincipalOption = Annotated[
     str | None, typer.Option("--principal", metavar="USER", help="Only this user.", autocompletion=USER)
+]
+KeyId = Annotated[
+    str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…; alive or gone.", autocompletion=ACCESS_KEY)
+]
+SuspectedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        help="From when on.",
+        show_default="when it is suspected from, as its revocation says; else its creation",
+    ),
 ]
 
 
@@ -77,14 +91,16 @@ def diff(
     found = changes(before, after, events, open_catalogue(at.settings), users)
     at.as_of = to
     note_resource_policies(at)
-    untold = [{"UserName": name, "What": text} for name, text in found.untold]
+    rows = [with_written_keys(row_of(change), change.user.id, before, after) for change in found.changes]
     if at.output is Output.JSON:
-        rows = [row_of(change) for change in found.changes]
+        untold = [{"UserName": name, "What": text} for name, text in found.untold]
         print_json({"From": first, "To": second, "Changes": rows, "NotCompared": untold})
         return
-    told = [row for change in found.changes for row in told_change(row_of(change))]
-    print_rows(at, told, CHANGES, "No permission was gained or lost.")
-    not_compared([f"{name or 'all'}: {text}" for name, text in found.untold])
+    if at.output is Output.CSV:
+        print_csv([told for row in rows for told in change_rows(row)], CHANGES)
+    else:
+        tell_changes(rows)
+    not_compared((name or "all", text) for name, text in found.untold)
     line = f"from position {before.position} to position {after.position}, account {at.account_id}"
     say(line, "faint") if at.output is Output.TABLE else note(line)
 
@@ -126,13 +142,15 @@ def check(
         old, named = parsed_document(document_text(against_file), str(against_file)), str(against_file)
     else:
         old, named, origin = in_force(at, str(against))
-    rows = [told_novelty(one) for one in novelties(new, old, Budget(), open_catalogue(at.settings))]
+    statements = (*old.statements, *new.statements)
+    found = novelties(new, old, Budget(), open_catalogue(at.settings))
+    rows = [novelty_row(one, statements) for one in found]
     if at.output is Output.JSON:
         print_json({**origin, "Document": str(document), "Against": named, "NothingNew": not rows, "Novelties": rows})
     elif at.output is Output.CSV:
         print_csv(list(map(with_told_witness, rows)), CHECKED)
     elif rows:
-        print_table(list(map(with_told_witness, rows)), CHECKED)
+        tell_novelties(rows)
     else:
         say(f"Nothing new: {cell(named)} grants all that {cell(str(document))} does, and denies nothing more.", "good")
     if rows:
@@ -141,35 +159,17 @@ def check(
 
 @app.command("blast-radius", epilog="Example: iamledger access blast-radius AKIA… --since 2026-11-20T08:00:00Z")
 @reading(QUESTION, AUDIT)
-def blast_radius_(
-    at: Reading,
-    key_id: Annotated[
-        str, typer.Argument(metavar="KEY-ID", help="Access key id, AKIA…; alive or gone.", autocompletion=ACCESS_KEY)
-    ],
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="TIME",
-            help="From when on.",
-            show_default="when it is suspected from, as its revocation says; else its creation",
-        ),
-    ] = None,
-) -> None:
+def blast_radius_(at: Reading, key_id: KeyId, since: SuspectedOption = None) -> None:
     """What the owner of an access key could do, from when it is suspected on, and what the key did.
 
     The period ends with the key: when it was revoked, or its grace ended. What could be done is the union over the period;
     ways to give itself more are those of its first and its last moment.
     """
     from iamledger.access.blast_radius import blast_radius, period_of
-    from iamledger.access.escalation_paths import rows_of
-    from iamledger.access.escalations import escalations, numbers_of_versions
-    from iamledger.access.grants import READS, read_grants
-    from iamledger.engine.view import open_view
+    from iamledger.cli.blast_radius import paths_of_period, summary_of, tell_radius
     from iamledger.history import owner_name
     from iamledger.iam import constraints
     from iamledger.moments import parse_time
-    from iamledger.read_models import all_projections
     from iamledger.services import open_catalogue
 
     constraints.ACCESS_KEY_ID.check(key_id)
@@ -179,29 +179,10 @@ def blast_radius_(
     connection, account_id = at.database.connection, at.account_id
     period = period_of(connection, account_id, key_id, upto, now, begin)
     found = blast_radius(connection, account_id, key_id, period, open_catalogue(at.settings))
-    projections = [all_projections()[name] for name in READS]
-    paths: dict[tuple[str, ...], Mapping[str, Any]] = {}
-    for position in (period.first, period.last):
-        with open_view(connection, account_id, projections, position=position) as view:
-            grants = read_grants(view)
-            for path in escalations(grants, numbers_of_versions(view), period.user_id).paths:
-                for row in rows_of(path, grants):
-                    paths.setdefault(tuple(str(value) for value in row.values()), row)
-    summary = {
-        "AccessKeyId": key_id,
-        "UserName": owner_name(connection, account_id, period.user_id, period.last),
-        "Since": period.since,
-        "SinceWhy": period.since_why,
-        "Until": period.until,
-        "UntilWhy": period.until_why,
-        "FirstPosition": period.first,
-        "LastPosition": period.last,
-        "Administrator": found.administrator,
-        "Services": found.services,
-        "DataActions": found.data,
-    }
+    paths = paths_of_period(at, period)
+    owner = owner_name(connection, account_id, period.user_id, period.last)
     note_resource_policies(at)
-    tell_radius(at, origin, summary, found, list(paths.values()))
+    tell_radius(at, origin, summary_of(key_id, owner, found), found, paths)
 
 
 @app.command(epilog="Example: iamledger access unused --since 2026-08-01")
@@ -220,12 +201,17 @@ def unused(
     from iamledger.access.grants import read_grants
     from iamledger.access.unused import COLUMNS, READS
     from iamledger.access.unused import unused as find
+    from iamledger.cli.unused import tell_unused
     from iamledger.moments import parse_time
 
     begin = parse_time(since, end=False)
     with at.view(*READS) as view:
         rows = [one.row() for one in find(view, read_grants(view), begin)]
-        at.tell("Unused", rows, view, COLUMNS)
+        if at.output is Output.TABLE:
+            tell_unused(rows)
+            at.tell_origin(view)
+        else:
+            at.tell("Unused", rows, view, COLUMNS)
     note("Uses are known by service, as far as they were recorded: not by action or resource.")
 
 
@@ -237,7 +223,7 @@ def escalations(at: Reading, principal: PrincipalOption = None) -> None:
     Decided on what there is in the account, with boundaries and Denies; what is open under conditions only says so.
     Administrators can do all already, and are told apart.
     """
-    from iamledger.access.escalation_paths import COLUMNS, rows_of
+    from iamledger.access.escalation_paths import rows_of
     from iamledger.access.escalations import escalations as find
     from iamledger.access.escalations import numbers_of_versions
     from iamledger.access.grants import READS, read_grants
@@ -252,8 +238,20 @@ def escalations(at: Reading, principal: PrincipalOption = None) -> None:
             answer = {"Escalations": rows, "Administrators": administrators, "NotRead": found.untold}
             print_json({**at.origin(view), **answer})
             return
-        at.tell("Escalations", rows, view, COLUMNS)
+        _tell_escalations(at, rows)
+        at.tell_origin(view)
     if administrators:
         note(f"Administrators already: {', '.join(administrators)}.")
     for text in found.untold:
         note(f"Cannot be told: {text}")
+
+
+def _tell_escalations(at: Reading, rows: Sequence[Row]) -> None:
+    from iamledger.access.escalation_paths import COLUMNS
+
+    if at.output is Output.CSV:
+        print_csv(rows, COLUMNS)
+    elif rows:
+        tell_paths(rows)
+    else:
+        print("Nobody could: no way was found.")

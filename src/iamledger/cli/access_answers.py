@@ -1,24 +1,108 @@
-"""How the answers of `access` are printed."""
+"""How `access diff` and `access check` print what they found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from iamledger.cli.output import Output, Row, instant, note, print_csv, print_json, print_record, print_table, say
+from iamledger.cli.cells import (
+    actions_cell,
+    few,
+    from_cell,
+    granted_cell,
+    if_cell,
+    merged,
+    resource_cell,
+    sections,
+    statement_cell,
+    with_context,
+)
+from iamledger.cli.output import Row, note, print_filled, say
 
 if TYPE_CHECKING:
-    from iamledger.cli.session import Reading
+    from iamledger.access.grants import Grants
+    from iamledger.policy import Statement
+    from iamledger.policy.comparing.novelties import Novelty
 
 CHANGES = (
     *("UserName", "Change", "Action", "Actions", "Resource", "ButFor", "Condition"),
     *("PolicyName", "Statement", "GroupName", "Event", "Position", "RecordedAt", "Actor"),
 )
 CHECKED = ("Verdict", "Action", "Resource", "Condition", "Line", "Witness", "Why")
+_CHANGES_FOR_PEOPLE = ("Change", "UserName", "Action", "Resource", "If", "Statement", "From")
+_CHECKED_FOR_PEOPLE = ("Verdict", "Action", "Resource", "If", "Line", "Example", "Why")
 
 
-def told_novelty(one: Any) -> Row:
-    """What is new, or may be, as a row of `CHECKED`."""
+def change_rows(row: Mapping[str, Any]) -> list[Row]:
+    """A change as rows of `CHANGES`, one for each pattern of actions."""
+    source = row["Sources"][0] if row["Sources"] else {}
+    shared = {
+        **{name: row[name] for name in ("UserName", "Change", "Resource", "Condition")},
+        **{name: source.get(name) for name in CHANGES[7:]},
+    }
+    return [
+        {**shared, "Action": one["Pattern"], "Actions": one["Actions"], "ButFor": few(one["ButFor"])}
+        for one in row["Patterns"]
+    ]
+
+
+def tell_changes(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print changes for people, event by event. What several users gained or lost alike stands in one row."""
+    told = [one for row in rows for one in _told_changes(row)]
+    told.sort(key=lambda row: (row["Position"] or 0, row["Change"]))
+    for number, (event, some) in enumerate(sections(told, "Event")):
+        say("\n" * (number > 0) + event, "heading")
+        found = merged(merged(some, "Action"), "UserName")
+        print_filled(found, _CHANGES_FOR_PEOPLE)
+    if not told:
+        print("No permission was gained or lost.")
+
+
+def _told_changes(row: Mapping[str, Any]) -> list[Row]:
+    source = row["Sources"][0] if row["Sources"] else None
+    shared = {
+        "Change": row["Change"],
+        "UserName": row["UserName"],
+        "If": if_cell(row["Condition"]),
+        "Statement": statement_cell(source) if source else None,
+        "From": from_cell(source) if source else None,
+        "Event": _event(source) if source and source["Event"] else "By no event of its own",
+        "Position": source["Position"] if source else None,
+    }
+    return [
+        {
+            **shared,
+            "Action": actions_cell(one["Pattern"], one["Actions"]),
+            "Resource": resource_cell(row["Resource"], one["ButFor"]),
+        }
+        for one in row["Patterns"]
+    ]
+
+
+def _event(source: Mapping[str, Any]) -> str:
+    how = (source[name] for name in ("Position", "RecordedAt", "Actor", "Reason", "Ticket"))
+    return f"{source['Event']}, {granted_cell(*how)}"
+
+
+def with_written_keys(row: Mapping[str, Any], user_id: str, *moments: Grants) -> Row:
+    """A change whose witness has its context keys as the user's policies, at some moments, write them."""
+    from iamledger.access.statements import as_written
+
+    witness = row["Witness"]
+    statements = [
+        statement
+        for grants in moments
+        if user_id in grants.users
+        for _, _, policies in grants.policy_set(user_id).layers()
+        for policy in policies
+        for statement in policy.document.statements
+    ]
+    return {**row, "Witness": {**witness, "Context": as_written(witness["Context"], statements)}}
+
+
+def novelty_row(one: Novelty, statements: Sequence[Statement]) -> Row:
+    """What is new, or may be, as a row of `CHECKED`. Context keys are told as statements write them."""
+    from iamledger.access.statements import as_written
     from iamledger.policy.comparing import told_conditions
 
     verdict = "OPEN" if one.witness is None else "NEW" if one.grants else "NO LONGER DENIED"
@@ -32,7 +116,11 @@ def told_novelty(one: Any) -> Row:
         "Condition": told_conditions(statement.conditions) or None,
         "Line": statement.place.line,
         "Witness": witness
-        and {"Action": witness.action, "Resource": witness.resource, "Context": dict(witness.context)},
+        and {
+            "Action": witness.action,
+            "Resource": witness.resource,
+            "Context": as_written(witness.context, statements),
+        },
         "Why": one.why,
     }
 
@@ -42,102 +130,28 @@ def with_told_witness(row: Row) -> Row:
     witness = row["Witness"]
     if witness is None:
         return row
-    context = ", ".join(f"{key}={value}" for key, value in witness["Context"].items())
-    return {**row, "Witness": f"{witness['Action']} on {witness['Resource']}{context and f' with {context}'}"}
+    return {**row, "Witness": f"{witness['Action']} on {witness['Resource']}{with_context(witness['Context'])}"}
 
 
-def told_change(row: Mapping[str, Any]) -> list[Row]:
-    """A row for each pattern of actions."""
-    source = row["Sources"][0] if row["Sources"] else {}
-    patterns = row["Patterns"]
-    shared = {
-        **{name: row[name] for name in ("UserName", "Change", "Resource", "Condition")},
-        **{name: source.get(name) for name in CHANGES[7:]},
-    }
-    return [
-        {**shared, "Action": one["Pattern"], "Actions": one["Actions"], "ButFor": _few(one["ButFor"])}
-        for one in patterns
-    ]
+def tell_novelties(rows: Iterable[Row]) -> None:
+    """Print for people what is new. An example is told by what the row does not have."""
+    print_filled(
+        [{**row, "If": if_cell(row["Condition"]), "Example": _example(row)} for row in rows], _CHECKED_FOR_PEOPLE
+    )
 
 
-def _few(texts: Sequence[str], most: int = 3) -> str | None:
-    more = len(texts) - most
-    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "") or None
+def _example(row: Row) -> str | None:
+    witness = row["Witness"]
+    if witness is None:
+        return None
+    action = "" if witness["Action"] == row["Action"] else f"{witness['Action']} on "
+    return f"{action}{witness['Resource']}{with_context(witness['Context'])}"
 
 
-def print_rows(at: Reading, rows: Sequence[Row], columns: Sequence[str], none: str) -> None:
-    """Print rows, or that there are none."""
-    if at.output is Output.CSV:
-        print_csv(rows, columns)
-    elif rows:
-        print_table(rows, columns)
-    else:
-        print(none)
-
-
-def not_compared(texts: Sequence[str]) -> None:
-    """Tell what was not compared."""
-    for text in texts:
-        note(f"Not compared: {text}")
-
-
-def tell_radius(at: Reading, origin: Mapping[str, Any], summary: Row, found: Any, paths: Sequence[Row]) -> None:
-    """Print what a key could do and did."""
-    permissions = [
-        {
-            "Action": one.pattern,
-            "Actions": one.actions,
-            "Resource": one.resource,
-            "ButFor": list(one.but_for),
-            "Condition": one.condition,
-            "PolicyName": ", ".join(held.policy_name for held in one.policies) or None,
-            "GroupName": ", ".join(held.group_name for held in one.policies if held.group_name) or None,
-            "FirstPosition": one.first,
-            "LastPosition": one.last,
-        }
-        for one in found.permissions
-    ]
-    did = [
-        {"Position": event.position, "RecordedAt": event.recorded_at, "Type": event.type, "Data": event.data}
-        for event in found.commands
-    ]
-    answer = {"Could": permissions, "Escalations": list(paths), "Did": did, "Uses": found.uses}
-    if at.output is Output.JSON:
-        print_json({**origin, "BlastRadius": {**summary, **answer}, "NotCompared": found.untold})
-        return
-    if at.output is Output.CSV:
-        columns = ("Kind", "Action", "Resource", "ButFor", "Condition", "PolicyName", "GroupName", "First", "Last")
-        print_csv(list(_as_csv(permissions, did, found.uses)), columns)
-    else:
-        answer = {**answer, "Could": [{**row, "ButFor": _few(row["ButFor"])} for row in permissions]}
-        shown = {name: _few(value, 12) if isinstance(value, list) else value for name, value in summary.items()}
-        print_record({**shown, **{name: rows for name, rows in answer.items() if rows}})
-        for name, rows in (("Did", did), ("Uses", found.uses)):
-            if not rows:
-                print(f"\nNo {name}.")
-    not_compared(found.untold)
-    line = f"as of position {origin['Position']}, recorded {instant(origin['RecordedAt'])}, account {at.account_id}"
-    say(line, "faint") if at.output is Output.TABLE else note(line)
-
-
-def _as_csv(permissions: Sequence[Row], did: Sequence[Row], uses: Sequence[Row]) -> list[Row]:
-    return [
-        *(
-            {
-                **{"Kind": "Could", **row, "ButFor": _few(row["ButFor"])},
-                **{"First": row["FirstPosition"], "Last": row["LastPosition"]},
-            }
-            for row in permissions
-        ),
-        *({"Kind": "Did", "Action": row["Type"], "First": row["Position"], "Last": row["Position"]} for row in did),
-        *(
-            {
-                "Kind": "Used",
-                "Action": row["ServiceName"],
-                "Resource": row["Region"],
-                "First": row["FirstUsed"],
-                "Last": row["LastUsed"],
-            }
-            for row in uses
-        ),
-    ]
+def not_compared(texts: Iterable[tuple[str | None, str]]) -> None:
+    """Tell what was not compared, and of whom: a user's name, or None."""
+    names: dict[str, list[str]] = {}
+    for name, text in texts:
+        names.setdefault(text, []).extend([name] if name else [])
+    for text, of in names.items():
+        note(f"Not compared: {', '.join(of)}{': ' * bool(of)}{text}")

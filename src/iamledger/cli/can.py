@@ -19,9 +19,10 @@ from iamledger.cli.asking import (
     question,
     tell_resource,
 )
+from iamledger.cli.cells import from_cell, granted_cell, if_cell, statement_cell
 from iamledger.cli.groups import command
 from iamledger.cli.mistyped import note_unknown
-from iamledger.cli.output import Output, Row, cell, print_csv, print_json, print_table, say
+from iamledger.cli.output import Output, Row, cell, print_csv, print_filled, print_json, say
 from iamledger.cli.permits import permit
 from iamledger.cli.session import Reading, reading
 from iamledger.cli.statuses import DENIED
@@ -118,7 +119,7 @@ def _tell(answer: Answer) -> None:
     matched = answer.matched()
     if matched:
         say("\nStatements that match", "heading")
-        print_table([_statement(row) for row in matched], ("Effect", "Policy", "Version", "Statement", "Line", "From"))
+        print_filled([_statement(row) for row in matched], ("Effect", "Statement", "From", "Line"))
     _tell_grants(answer, matched)
     _tell_others("Would have allowed it, but for", answer.near_misses(), "ButFor")
     _tell_others("Would deny it, if", answer.would_deny(), "If")
@@ -131,30 +132,19 @@ def _tell_others(heading: str, rows: Sequence[Row], column: str) -> None:
     """Statements that do not match, and in a column of lists why."""
     if rows:
         say(f"\n{heading}", "heading")
-        shown = [{**_statement(row), column: "; ".join(row[column])} for row in rows[:MOST_NEAR_MISSES]]
-        print_table(shown, ("Policy", "Version", "Statement", "Line", "From", column))
+        shown = [{**_statement(row), column: if_cell(row[column])} for row in rows[:MOST_NEAR_MISSES]]
+        print_filled(shown, ("Statement", "From", "Line", column))
         if len(rows) > MOST_NEAR_MISSES:
             print(f"and {len(rows) - MOST_NEAR_MISSES} more")
 
 
 def _statement(row: Row) -> Row:
-    sid = f" {row['Sid']}" if row["Sid"] else ""
     return {
         "Effect": row["Effect"],
-        "Policy": row["PolicyName"],
-        "Version": row["PolicyVersion"] or "-",
-        "Statement": f"{row['Statement']}{sid}",
+        "Statement": statement_cell(row),
+        "From": from_cell(row),
         "Line": row["Line"],
-        "From": _from(row),
     }
-
-
-def _from(row: Row) -> str:
-    if row["GroupName"]:
-        return f"group {row['GroupName']}"
-    if row["Layer"] == "identity-based policy":
-        return "own"
-    return str(row["Layer"])
 
 
 def _tell_grants(answer: Answer, matched: Sequence[Row]) -> None:
@@ -171,19 +161,22 @@ def _tell_grants(answer: Answer, matched: Sequence[Row]) -> None:
             group = f"group {row['GroupName']}"
             lines.append(_grant(row["PolicyName"], group if row["GroupName"] else name, row))
             if row["GroupName"]:
-                added = {
-                    column: row[f"AddedToGroup{column}"] for column in ("Position", "Date", "By", "Reason", "Ticket")
-                }
-                lines.append({"Grant": f"{name} to {group}", **added})
+                lines.append(_grant(name, group, row, "AddedToGroup"))
     lacking = {layer.value for layer, _ in answer.explanation.lacking}
     if boundary and Layer.BOUNDARY.value in {*lacking, *(row["Layer"] for row in matched)}:
         lines.append(_grant(f"boundary {boundary['PolicyName']}", name, boundary))
     if lines:
         say("\nGrants", "heading")
-        unique = {(line["Grant"], line["Position"]): line for line in lines}
-        print_table(list(unique.values()), ("Grant", "Position", "Date", "By", "Reason", "Ticket"))
+        unique = {(line["Grant"], line["Granted"]): line for line in lines}
+        print_filled(list(unique.values()), ("Grant", "Granted", "Reason", "Ticket"))
 
 
-def _grant(what: str, whom: str, row: Row) -> Row:
-    granted = {column: row[f"Granted{column}"] for column in ("Position", "Date", "By")}
-    return {"Grant": f"{what} to {whom}", **granted, "Reason": row["Reason"], "Ticket": row["Ticket"]}
+def _grant(what: str, whom: str, row: Row, how: str = "Granted") -> Row:
+    """What was given to whom; `how` is what the columns begin with that tell of it."""
+    why = "" if how == "Granted" else how
+    return {
+        "Grant": f"{what} to {whom}",
+        "Granted": granted_cell(row[f"{how}Position"], row[f"{how}Date"], row[f"{how}By"]),
+        "Reason": row[f"{why}Reason"],
+        "Ticket": row[f"{why}Ticket"],
+    }

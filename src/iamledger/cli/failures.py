@@ -30,7 +30,7 @@ def failure(error: Exception) -> tuple[str, int] | None:
     """The message and exit status for an error; None for one that nobody expected."""
     match error:
         case Refusal():
-            return f"{error.code}: {error}", REFUSED
+            return f"{error.code}: {error}{f'. {error.advice}' if error.advice else ''}", REFUSED
         case NotStrictJson():
             return f"ValidationError: {error}", REFUSED
         case NoLedger():

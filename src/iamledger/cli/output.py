@@ -109,22 +109,89 @@ def _csv_cell(column: str, value: Any) -> str:
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """Aligned columns; on a terminal a rich table, or paragraphs."""
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[n]) for line in [list(columns), *cells]) for n in range(len(columns))]
+    lines = [list(columns), *cells]
     if not on_terminal():
-        for line in [list(columns), *cells]:
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
             print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    elif sum(LEAST_WIDTH if width > WHOLE_WIDTH else width for width in widths) + 2 * len(widths) > _room():
+    elif (fitting := _fitting(lines, _room())) is None:
         for number, line in enumerate(cells):
             print("\n" * (number > 0), end="")
             print_record(dict(zip(columns, line, strict=True)))
     else:
-        _rich_table(cells, columns, widths)
+        _rich_table(cells, columns, fitting)
+
+
+def print_filled(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """As `print_table`, without the columns in which no row has anything."""
+    print_table(rows, [column for column in columns if any(row.get(column) not in (None, [], "") for row in rows)])
 
 
 WHOLE_WIDTH = 27
-"""Columns up to this width, which is that of a time with microseconds, are not folded on a terminal; wider ones may be."""
-LEAST_WIDTH = 12
-"""To which a wider one may be folded."""
+"""Words up to this width, which is that of a time with microseconds, are whole on a terminal, if there is room for it."""
+LEAST_WIDTH = 14
+"""To which a column with longer words may be narrowed, and, if a table does not fit otherwise, one with any words."""
+_WHOLE = re.compile(r"[A-Z0-9]{16,}|[0-9-]{10}T[0-9:.]+Z")
+"""Identifiers and times, which are never broken."""
+_MOST_SHARE = 60
+"""So many characters a column may ask for at a time beside those that it needs; a very long cell shall not starve others."""
+_ENDS = re.compile(r"(?<=[:/,.=-])|(?<=[a-z])(?=[A-Z])")
+"""Where words may be broken."""
+
+
+def _fitting(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """How wide columns are, so that a table fits: as wide as what they hold, or with folded cells. None if it cannot."""
+    columns = list(zip(*lines, strict=True))
+    whole = [max(map(len, column)) for column in columns]
+    room -= 2 * len(columns)
+    if sum(whole) <= room:
+        return whole
+    words = [
+        {(len(word), _WHOLE.match(word) is not None) for text in column for word in text.split()} for column in columns
+    ]
+    for longest in range(WHOLE_WIDTH, LEAST_WIDTH - 1, -1):
+        least = [max((_least_width(*word, longest) for word in some), default=0) for some in words]
+        if sum(least) <= room:
+            return _shared_out(room - sum(least), least, whole)
+    return None
+
+
+def _shared_out(spare: int, widths: list[int], most: Sequence[int]) -> list[int]:
+    """Widths, widened by what there is to spare, each in proportion to what it lacks."""
+    while True:
+        lacking = [min(end - width, _MOST_SHARE) for end, width in zip(most, widths, strict=True)]
+        given = [lack * spare // sum(lacking) for lack in lacking] if sum(lacking) > spare else lacking
+        if not any(given):
+            return widths
+        widths = [width + more for width, more in zip(widths, given, strict=True)]
+        spare -= sum(given)
+
+
+def _least_width(length: int, is_name: bool, longest: int) -> int:
+    """The width that a word must have, if those up to some length are not to be broken."""
+    return length if length <= longest or (is_name and length <= WHOLE_WIDTH) else LEAST_WIDTH
+
+
+def _folded(text: str, width: int) -> str:
+    """A text in lines: between its words, and in those that are too long where their parts end."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines += _broken(word, width)
+    return "\n".join(lines)
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """The pieces of a word, none of them longer than some width."""
+    pieces = []
+    while len(word) > width:
+        ends = [found.start() for found in _ENDS.finditer(word, 1) if width // 2 < found.start() <= width]
+        end = ends[-1] if ends else width
+        pieces.append(word[:end])
+        word = word[end:]
+    return [*pieces, word]
 
 
 def _room() -> int:
@@ -214,10 +281,10 @@ def _rich_table(cells: Sequence[Sequence[str]], columns: Sequence[str], widths: 
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold" if with_styles() else "")
-    for column, width in zip(columns, widths, strict=True):
-        table.add_column(column, overflow="fold", no_wrap=width <= WHOLE_WIDTH)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for line in cells:
-        table.add_row(*(Text(text) for text in line))
+        table.add_row(*(Text(_folded(text, width)) for text, width in zip(line, widths, strict=True)))
     Console(width=_room()).print(table)
 
 

@@ -117,7 +117,7 @@ def expand(
     elif rows:
         print_table(rows, columns)
     else:
-        print("No Actions.")
+        print("No action is meant.")
     if not rows:
         raise typer.Exit(DENIED)
 

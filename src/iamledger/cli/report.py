@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from iamledger.cli.cells import from_cell, granted_cell
 from iamledger.cli.completing import GROUP, POLICY, USER
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, Row
@@ -60,7 +61,11 @@ def access_review_(
     if policy is not None:
         constraints.POLICY_ARN.check(policy) if policy.startswith("arn:") else constraints.POLICY_NAME.check(policy)
     with at.view(*READS) as view:
-        _tell(at, "AccessReview", access_review(view, user, group, policy), view, COLUMNS, _ACCESS_REVIEW)
+        rows = access_review(view, user, group, policy)
+        if at.output is Output.TABLE:
+            at.tell_table([_for_people(row) for row in rows], _ACCESS_REVIEW, view, "There is nobody of whom to tell.")
+        else:
+            at.tell("AccessReview", rows, view, COLUMNS)
 
 
 @app.command(
@@ -157,24 +162,22 @@ def membership_changes_(
         _tell(at, "MembershipChanges", rows, view, COLUMNS)
 
 
-_ACCESS_REVIEW = (
-    "UserName",
-    "PolicyName",
-    "PolicyType",
-    "GroupName",
-    "PermissionsBoundary",
-    "GrantedDate",
-    "GrantedBy",
-    "GrantedPosition",
-    "Reason",
-    "Ticket",
-    "AddedToGroupDate",
-    "AddedToGroupBy",
-    "AddedToGroupPosition",
-    "AddedToGroupReason",
-    "AddedToGroupTicket",
-)
-"""Those that a person needs, in the order in which they are read."""
+_ACCESS_REVIEW = ("UserName", "Policy", "From", "Boundary", "Granted", "AddedToGroup")
+"""What a person needs, in the order in which it is read."""
+
+
+def _for_people(row: Row) -> Row:
+    inline = ", inline" if row["PolicyType"] == "Inline" else ""
+    added = (row[f"AddedToGroup{column}"] for column in ("Position", "Date", "By", "Reason", "Ticket"))
+    granted = (row[column] for column in ("GrantedPosition", "GrantedDate", "GrantedBy", "Reason", "Ticket"))
+    return {
+        "UserName": row["UserName"],
+        "Policy": f"{row['PolicyName']}{inline}" if row["PolicyName"] else None,
+        "From": from_cell(row),
+        "Boundary": row["PermissionsBoundary"] and row["PermissionsBoundary"].rpartition("/")[2],
+        "Granted": granted_cell(*granted) or None,
+        "AddedToGroup": granted_cell(*added) or None,
+    }
 
 
 def _period(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -187,14 +190,7 @@ def _period(since: str | None, until: str | None) -> tuple[datetime | None, date
     )
 
 
-def _tell(
-    at: Reading,
-    name: str,
-    rows: Sequence[Row],
-    view: View,
-    columns: Sequence[str],
-    of_table: Sequence[str] | None = None,
-) -> None:
+def _tell(at: Reading, name: str, rows: Sequence[Row], view: View, columns: Sequence[str]) -> None:
     """Print a report: with all columns in CSV, also if there is no row; with fewer in a table, where ids are in the way."""
-    shown = of_table or [column for column in columns if column not in ("UserId", "GroupId")]
+    shown = [column for column in columns if column not in ("UserId", "GroupId")]
     at.tell(name, rows, view, shown if at.output is Output.TABLE else columns)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from iamledger.cli.cells import day_cell
 from iamledger.cli.completing import RESOURCE, USER
 from iamledger.cli.documents import Document, document_text
 from iamledger.cli.groups import commands
-from iamledger.cli.output import note
+from iamledger.cli.output import Output, note
 from iamledger.cli.permits import OPERATOR, permit
 from iamledger.cli.session import Reading, Writing, reading, writing
 
@@ -96,7 +97,14 @@ def list_(
             for name in (creator, responsible)
         )
         rows = list_resources(view, by, of, shared=shared, orphaned=orphaned)
-        at.tell("Resources", rows, view, COLUMNS)
+        if at.output is Output.TABLE:
+            at.tell_table([_for_people(row) for row in rows], COLUMNS, view, "There is no such resource.")
+        else:
+            at.tell("Resources", rows, view, COLUMNS)
+
+
+def _for_people(row: Row) -> Row:
+    return {**row, "SharedWith": ", ".join(row["SharedWith"]) or None, "RegisterDate": day_cell(row["RegisterDate"])}
 
 
 @app.command(epilog="Example: iamledger resource shared-with-me --account beta")
@@ -125,7 +133,10 @@ def shared_with_me(at: Reading) -> None:
         except ProjectionError as error:
             note(f"Account {owner}: {error}")
     with at.view("resource_policies") as view:
-        at.tell("Resources", rows, view, SHARED_COLUMNS)
+        if at.output is Output.TABLE:
+            at.tell_table(rows, SHARED_COLUMNS, view, "No other account shares anything with this one.")
+        else:
+            at.tell("Resources", rows, view, SHARED_COLUMNS)
 
 
 @app.command(epilog="Example: iamledger resource transfer arn:aws:s3:::reports --to bob --reason 'alice has left'")

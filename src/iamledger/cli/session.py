@@ -21,6 +21,7 @@ from iamledger.cli.output import (
     instant,
     note,
     print_csv,
+    print_filled,
     print_json,
     print_record,
     print_table,
@@ -352,6 +353,14 @@ class Reading(Session):
             print_table(rows, columns)
         else:
             print(f"No {name}.")
+        self.tell_origin(view)
+
+    def tell_table(self, rows: Sequence[Row], columns: Sequence[str], view: View, none: str) -> None:
+        """Print rows for people, without empty columns; or in a sentence that there are none."""
+        if rows:
+            print_filled(rows, columns)
+        else:
+            print(none)
         self.tell_origin(view)
 
     def tell_origin(self, view: View) -> None:

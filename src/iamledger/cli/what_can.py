@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iamledger.cli.asking import note_resource_policies
+from iamledger.cli.cells import from_position_cell, if_cell, statement_cell
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
 from iamledger.cli.output import Output, Row
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 app = command("List everything that somebody may do, and what limits it; now or as of any moment.")
 
-TABLE = ("Actions", "Resource", "Conditions", "Policy", "Version", "Statement", "From", "Position", "Limits")
+TABLE = ("Action", "Resource", "If", "Statement", "From", "Limits")
 """The columns for people."""
 
 
@@ -57,7 +58,7 @@ def what_can(
     with at.view(*READS) as view:
         rows = found(view, named_principal(view, principal, groups=True), asked)
         if at.output is Output.TABLE:
-            at.tell("Permissions", [_for_people(row) for row in rows], view, TABLE)
+            at.tell_table([_for_people(row) for row in rows], TABLE, view, "Nothing is allowed.")
         else:
             at.tell("Permissions", rows, view, COLUMNS)
     note_resource_policies(at)
@@ -73,14 +74,11 @@ def _asked(service: str | None, action: str | None) -> Span | None:
 
 
 def _for_people(row: Row) -> Row:
-    sid = f" {row['Sid']}" if row["Sid"] else ""
     return {
-        **row,
-        "Conditions": "; ".join(row["Conditions"]) or None,
+        "Action": row["Actions"],
+        "Resource": row["Resource"],
+        "If": if_cell(row["Conditions"]),
+        "Statement": statement_cell(row),
+        "From": from_position_cell(row),
         "Limits": row["Limits"] + (f": {'; '.join(row['LimitedBy'])}" if row["LimitedBy"] else ""),
-        "Policy": row["PolicyName"],
-        "Version": row["PolicyVersion"],
-        "Statement": f"{row['Statement'] or '-'}{sid}",
-        "From": f"group {row['GroupName']}" if row["GroupName"] else "own",
-        "Position": row["GrantedPosition"],
     }

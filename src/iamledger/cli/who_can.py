@@ -13,6 +13,7 @@ from iamledger.cli.asking import (
     question,
     tell_resource,
 )
+from iamledger.cli.cells import from_position_cell, if_cell, statement_cell
 from iamledger.cli.groups import command
 from iamledger.cli.mistyped import note_unknown
 from iamledger.cli.output import Output, Row, note
@@ -21,7 +22,7 @@ from iamledger.cli.session import Reading, reading
 
 app = command("List everybody who may do something, and by which grants; now or as of any moment.")
 
-TABLE = ("UserName", "Access", "Policy", "Version", "Statement", "From", "Position", "If")
+TABLE = ("UserName", "Access", "Statement", "From", "If")
 """The columns for people."""
 
 
@@ -51,7 +52,7 @@ def who_can(
     with at.view(*READS) as view:
         rows = [row for who in found(access_of(view), asked, view.time) for row in who.rows(view.account_id)]
         if at.output is Output.TABLE:
-            at.tell("Principals", [_for_people(row) for row in rows], view, TABLE)
+            at.tell_table([_for_people(row) for row in rows], TABLE, view, "Nobody may do this.")
         else:
             at.tell("Principals", rows, view, ("UserName", "Arn", "Access", "If", "Conditions", *COLUMNS))
         tell_resource(at, asked)
@@ -65,14 +66,4 @@ def who_can(
 
 
 def _for_people(row: Row) -> Row:
-    sid = f" {row['Sid']}" if row["Sid"] else ""
-    own = f"group {row['GroupName']}" if row["GroupName"] else "own"
-    return {
-        **row,
-        "Policy": row["PolicyName"],
-        "Version": row["PolicyVersion"],
-        "Statement": f"{row['Statement']}{sid}" if row["Statement"] else None,
-        "From": own if row["Layer"] == "identity-based policy" else row["Layer"],
-        "Position": row["GrantedPosition"],
-        "If": "; ".join(row["If"]) or None,
-    }
+    return {**row, "Statement": statement_cell(row), "From": from_position_cell(row), "If": if_cell(row["If"])}

@@ -11,6 +11,8 @@ class Refusal(Exception):
     status: ClassVar[int] = 400
     command: int | None = None
     """Which of several commands was refused, from 0."""
+    advice: str | None = None
+    """What to do instead, for people, where the message is the service's own and does not say it."""
 
     @property
     def code(self) -> str:
@@ -19,7 +21,9 @@ class Refusal(Exception):
 
     def of(self, what: str) -> Self:
         """The same refusal, told of a thing among many."""
-        return type(self)(f"{what}: {self}")
+        refusal = type(self)(f"{what}: {self}")
+        refusal.advice = self.advice
+        return refusal
 
 
 class ValidationError(Refusal):

@@ -37,6 +37,11 @@ class Condition:
     operands: tuple[Operand, ...]
     place: Place = field(compare=False)
 
+    @property
+    def text(self) -> str:
+        """The condition in one line: `IpAddress aws:SourceIp 10.0.0.0/8, 192.0.2.0/24`."""
+        return f"{self.operator} {self.key} {', '.join(self.values)}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

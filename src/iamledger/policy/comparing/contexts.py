@@ -91,11 +91,8 @@ def variables(condition: Condition) -> Iterator[str]:
 
 
 def told_conditions(conditions: Sequence[Condition]) -> str:
-    """Conditions as a person writes them down: `StringEquals aws:PrincipalTag/team = a or b and …`."""
-    return " and ".join(
-        f"{condition.operator} {condition.key} = {' or '.join(condition.values) or 'nothing'}"
-        for condition in conditions
-    )
+    """Conditions in one line: `StringEquals aws:PrincipalTag/team a, b and Bool aws:SecureTransport true`."""
+    return " and ".join(condition.text for condition in conditions)
 
 
 @lru_cache(4096)
