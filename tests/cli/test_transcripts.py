@@ -22,6 +22,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ KINDS = {
     "AccessKeyId": r"\bAKIA[A-Z2-7]{16}\b",
     "RequestId": r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
     "Time": r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:(?:\.[0-9]{6})?Z|\+00:00)",
+    "Date": r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b",
     "AccountId": r"\b[1-9][0-9]{11}\b",
     "DatabaseUser": r"(?<=database user )\w+|(?<=\"database_user\": \")\w+|(?<=\"\"database_user\"\": \"\")\w+",
 }
@@ -134,13 +136,15 @@ class Names:
                 line = line.replace(value, name)
         line = re.sub(r'(^Actor: +|; by |"os_user"+: "+)(?!arn:)\w+', r"\1<Operator>", line)
         line = re.sub(
-            rf"(?:(?<=  )|(?<=By=)){self.bound['<Operator>']}(?=  |$)", "<Operator>", line
+            rf"(?:(?<=  )|(?<=By=)|(?<=[0-9], )){self.bound['<Operator>']}(?=  |: |$)", "<Operator>", line
         )  # a column of its own
         for kind, pattern in KINDS.items():
             line = re.sub(pattern, lambda match, kind=kind: self._name(kind, match[0]), line)  # type: ignore[misc]
         return line
 
     def _name(self, kind: str, value: str) -> str:
+        if kind == "Date" and abs(date.fromisoformat(value) - date.today()) > timedelta(days=1):
+            return value  # one that a transcript chose
         if kind not in BINDING or value in FIXED:
             return value if value in FIXED else f"<{kind}>"
         number = sum(name.startswith(f"<{kind}") for name in self.bound) + 1

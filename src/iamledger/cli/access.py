@@ -23,7 +23,7 @@ from iamledger.cli.access_questions import in_force, named_users, parsed_documen
 from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
-from iamledger.cli.escalations import tell_paths
+from iamledger.cli.escalations import tell_users
 from iamledger.cli.groups import commands
 from iamledger.cli.output import Output, cell, note, print_csv, print_json, say
 from iamledger.cli.permits import AUDIT, QUESTION, permit
@@ -252,6 +252,6 @@ def _tell_escalations(at: Reading, rows: Sequence[Row]) -> None:
     if at.output is Output.CSV:
         print_csv(rows, COLUMNS)
     elif rows:
-        tell_paths(rows)
+        tell_users(rows)
     else:
         print("Nobody could: no way was found.")

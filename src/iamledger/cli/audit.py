@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -28,6 +28,8 @@ from iamledger.cli.session import JobsOption, Reading, Session, plain, reading
 
 if TYPE_CHECKING:
     from iamledger.engine.changes import Change
+    from iamledger.history import Filter
+    from iamledger.replay import Replay
     from iamledger.store import RecordedEvent
 
 app = commands("The audit trail: who did what to whom, when, from where and why.")
@@ -36,47 +38,52 @@ CSV_COLUMNS = ("Position", "RecordedAt", "Type", "Actor", "Reason", "Ticket", "R
 FOLLOW_SECONDS = 0.5
 
 
+UserOption = Annotated[str | None, typer.Option("--user", help="About this user: a name it has or had, its id or ARN.")]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", help="About this group: a name it has or had, its id or ARN.")
+]
+PolicyOption = Annotated[str | None, typer.Option("--policy", help="About this managed policy: its name, id or ARN.")]
+ResourceOption = Annotated[
+    str | None, typer.Option("--resource", metavar="ARN", help="About this registered resource.")
+]
+KeyOption = Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")]
+ActorOption = Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")]
+TicketOption = Annotated[str | None, typer.Option("--ticket", help="With this ticket.")]
+TypesOption = Annotated[
+    list[str] | None, typer.Option("--type", help="Of this type, such as UserCreated; can be repeated.")
+]
+SinceOption = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Recorded at this time or later.")]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Recorded at this time or earlier.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most so many events.")]
+PatchOption = Annotated[bool, typer.Option("--patch", "-p", help="Show what each event changed, before and after.")]
+OnelineOption = Annotated[bool, typer.Option("--oneline", help="One line for each event.")]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new events and show them.")]
+
+
 @app.command(epilog="Example: iamledger audit log --user alice --type AccessKeyRevoked --patch")
 @reading(AUDIT, without=("stale",))
 def log(
     at: Reading,
-    user: Annotated[
-        str | None, typer.Option("--user", help="About this user: a name it has or had, its id or ARN.")
-    ] = None,
-    group: Annotated[
-        str | None, typer.Option("--group", help="About this group: a name it has or had, its id or ARN.")
-    ] = None,
-    policy: Annotated[
-        str | None, typer.Option("--policy", help="About this managed policy: its name, id or ARN.")
-    ] = None,
-    resource: Annotated[
-        str | None, typer.Option("--resource", metavar="ARN", help="About this registered resource.")
-    ] = None,
-    key: Annotated[str | None, typer.Option("--key", metavar="KEY-ID", help="About this access key.")] = None,
-    actor: Annotated[str | None, typer.Option("--actor", help="Done by this operating system user or ARN.")] = None,
-    ticket: Annotated[str | None, typer.Option("--ticket", help="With this ticket.")] = None,
-    type_: Annotated[
-        list[str] | None, typer.Option("--type", help="Of this type, such as UserCreated; can be repeated.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Recorded at this time or later.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Recorded at this time or earlier.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="At most so many events.")] = 50,
-    patch: Annotated[
-        bool, typer.Option("--patch", "-p", help="Show what each event changed, before and after.")
-    ] = False,
-    oneline: Annotated[bool, typer.Option("--oneline", help="One line for each event.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then wait for new events and show them.")] = False,
+    user: UserOption = None,
+    group: GroupOption = None,
+    policy: PolicyOption = None,
+    resource: ResourceOption = None,
+    key: KeyOption = None,
+    actor: ActorOption = None,
+    ticket: TicketOption = None,
+    type_: TypesOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 50,
+    patch: PatchOption = False,
+    oneline: OnelineOption = False,
+    follow: FollowOption = False,
 ) -> None:
     """Show events, newest first, like `git log`; with --follow, oldest first."""
     if follow and (at.as_of is not None or until is not None):
         raise typer.BadParameter("it shows what is still to come; leave --as-of and --until out", param_hint="--follow")
     if patch and at.output is Output.CSV:
         raise typer.BadParameter("changes have no form in CSV; use --output json", param_hint="--patch")
-    from iamledger import store
     from iamledger.history import Filter, find
     from iamledger.moments import parse_time
 
@@ -92,17 +99,24 @@ def log(
         since=parse_time(since, end=False) if since is not None else None,
         until=parse_time(until) if until is not None else None,
     )
-    connection, account_id = at.database.connection, at.account_id
     upto = at.position()
-    events = find(connection, account_id, wanted, upto=upto, limit=limit + 1)
+    events = find(at.database.connection, at.account_id, wanted, upto=upto, limit=limit + 1)
     more = len(events) > limit
-    events = events[:limit]
-    if follow:
-        events.reverse()
-    _show(at, events, patch=patch, oneline=oneline, position=upto, extra={"More": more})
+    shown = events[:limit][::-1] if follow else events[:limit]
+    _show(at, shown, patch=patch, oneline=oneline, position=upto, extra={"More": more})
     if more and at.output is Output.TABLE:
         note(f"There are more than {limit} events; show more with --limit.")
-    while follow:
+    if follow:
+        _follow(at, wanted, upto, patch=patch, oneline=oneline)
+
+
+def _follow(at: Reading, wanted: Filter, upto: int, *, patch: bool, oneline: bool) -> NoReturn:
+    """Show events as they come, from behind a position on."""
+    from iamledger import store
+    from iamledger.history import find
+
+    connection, account_id = at.database.connection, at.account_id
+    while True:
         sys.stdout.flush()
         time.sleep(FOLLOW_SECONDS)
         head = store.head(connection, account_id).position
@@ -155,19 +169,24 @@ def key(at: Reading, key_id: Annotated[str, typer.Argument(metavar="KEY-ID", hel
     say(f"as of position {upto}, account {at.account_id}", "faint")
 
 
+ReplayUntilOption = Annotated[
+    str | None, typer.Option("--until", metavar="POSITION|TIME", help="Stop there.", show_default="the head")
+]
+VerifyOption = Annotated[
+    bool, typer.Option("--verify", help="Check order, hashes, tags, and every row of every projection.")
+]
+RootOption = Annotated[
+    str | None, typer.Option("--expect-root", metavar="BASE64", help="Refuse if the Merkle root is another.")
+]
+
+
 @app.command(epilog="Example: iamledger audit replay --verify --until 2026-11-24")
 @plain(permit("account", None, "iamledger:ReplayLedger"))
 def replay(
     session: Session,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="POSITION|TIME", help="Stop there.", show_default="the head")
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Check order, hashes, tags, and every row of every projection.")
-    ] = False,
-    root: Annotated[
-        str | None, typer.Option("--expect-root", metavar="BASE64", help="Refuse if the Merkle root is another.")
-    ] = None,
+    until: ReplayUntilOption = None,
+    verify: VerifyOption = False,
+    root: RootOption = None,
     jobs: JobsOption = None,
 ) -> None:
     """Run through the history from its first event.
@@ -178,6 +197,23 @@ def replay(
         raise typer.BadParameter("a Merkle root is 32 bytes in base64", param_hint="--expect-root")
     from base64 import b64encode
 
+    seen = _replayed(session, until, verify, jobs)
+    root_text = b64encode(seen.root).decode()
+    if root is not None and root != root_text:
+        seen.findings.append(f"the Merkle root is {root_text}, not {root}")
+    if session.output is Output.JSON:
+        print_json(_replay_told(session.account_id, seen, root_text, verify))
+    else:
+        _tell_replay(session, seen, root_text, verify)
+    if seen.findings:
+        for finding in seen.findings:
+            note(f"Finding: {finding}", "bad")
+        note(f"{len(seen.findings)} findings. The ledger or a projection is not as it was written.")
+        raise typer.Exit(1)
+
+
+def _replayed(session: Session, until: str | None, verify: bool, jobs: int | None) -> Replay:
+    """Replay up to a moment; to verify, with projections that have caught up."""
     from iamledger import store
     from iamledger.engine.catchup import catch_up
     from iamledger.engine.registry import live_tables
@@ -193,7 +229,7 @@ def replay(
     if verify:
         catch_up(connection, account_id, tables)
     with progress_bar("Replaying", upto) as progress:
-        seen = run(
+        return run(
             connection,
             account_id,
             upto,
@@ -203,38 +239,34 @@ def replay(
             url=session.database.url,
             jobs=jobs or default_jobs(),
         )
-    root_text = b64encode(seen.root).decode()
-    if root is not None and root != root_text:
-        seen.findings.append(f"the Merkle root is {root_text}, not {root}")
-    if session.output is Output.JSON:
-        print_json(
-            {
-                "Account": account_id,
-                "Position": seen.size,
-                "FirstRecordedAt": seen.first_at,
-                "LastRecordedAt": seen.last_at,
-                "Root": root_text,
-                "Events": dict(sorted(seen.types.items())),
-                "Verified": verify and not seen.findings,
-                "Rows": seen.rows,
-                "Findings": seen.findings,
-            }
-        )
-    else:
-        types = [{"Event": name, "Count": count} for name, count in sorted(seen.types.items())]
-        (print_csv if session.output is Output.CSV else print_table)(types, ["Event", "Count"])
-        tell = note if session.output is Output.CSV else say
-        tell(f"Replayed {seen.size} events of account {account_id}, {seen.first_at} to {seen.last_at}.")
-        tell(f"Merkle root (RFC 6962) {root_text}")
-        if verify and not seen.findings:
-            rows = sum(seen.rows.values())
-            checked = f"order, {seen.size} hashes, tags, {rows} rows of {len(seen.rows)} projections"
-            tell(f"Verified: {checked}. No drift.", "good")
-    if seen.findings:
-        for finding in seen.findings:
-            note(f"Finding: {finding}", "bad")
-        note(f"{len(seen.findings)} findings. The ledger or a projection is not as it was written.")
-        raise typer.Exit(1)
+
+
+def _replay_told(account_id: str, seen: Replay, root: str, verify: bool) -> dict[str, Any]:
+    """What a replay saw, for programs."""
+    return {
+        "Account": account_id,
+        "Position": seen.size,
+        "FirstRecordedAt": seen.first_at,
+        "LastRecordedAt": seen.last_at,
+        "Root": root,
+        "Events": dict(sorted(seen.types.items())),
+        "Verified": verify and not seen.findings,
+        "Rows": seen.rows,
+        "Findings": seen.findings,
+    }
+
+
+def _tell_replay(session: Session, seen: Replay, root: str, verify: bool) -> None:
+    """The same for people, or as CSV."""
+    types = [{"Event": name, "Count": count} for name, count in sorted(seen.types.items())]
+    (print_csv if session.output is Output.CSV else print_table)(types, ["Event", "Count"])
+    tell = note if session.output is Output.CSV else say
+    tell(f"Replayed {seen.size} events of account {session.account_id}, {seen.first_at} to {seen.last_at}.")
+    tell(f"Merkle root (RFC 6962) {root}")
+    if verify and not seen.findings:
+        rows = sum(seen.rows.values())
+        checked = f"order, {seen.size} hashes, tags, {rows} rows of {len(seen.rows)} projections"
+        tell(f"Verified: {checked}. No drift.", "good")
 
 
 def _show(

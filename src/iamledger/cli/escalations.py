@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from iamledger.cli.cells import from_cell, granted_cell, merged, sections, statement_cell
 from iamledger.cli.output import Row, print_filled, say
@@ -11,16 +10,19 @@ from iamledger.cli.output import Row, print_filled, say
 _TABLE = ("Path", "LeadsTo", "Action", "Statement", "From")
 
 
-def tell_paths(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the paths of each user. The actions of a step that the same statement allows stand in one row."""
-    several = len({row["UserName"] for row in rows}) > 1
+def tell_users(rows: Sequence[Row]) -> None:
+    """Print users, each with its paths."""
     for number, (name, some) in enumerate(sections(rows, "UserName")):
-        if several:
-            say("\n" * (number > 0) + name, "heading")
-        print_filled(merged(map(_for_people, some), "Action"), _TABLE)
+        say("\n" * (number > 0) + name, "heading")
+        tell_paths(some)
 
 
-def _for_people(row: Mapping[str, Any]) -> Row:
+def tell_paths(rows: Sequence[Row]) -> None:
+    """Print the paths of one user. The actions of a step that the same statement allows stand in one row."""
+    print_filled(merged(map(_for_people, rows), "Action"), _TABLE)
+
+
+def _for_people(row: Row) -> Row:
     granted = granted_cell(row["Position"], None, row["GrantedBy"])
     return {
         "Path": row["Path"],

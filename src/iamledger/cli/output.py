@@ -123,8 +123,23 @@ def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def print_filled(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """As `print_table`, without the columns in which no row has anything."""
-    print_table(rows, [column for column in columns if any(row.get(column) not in (None, [], "") for row in rows)])
+    """As `print_table`, without the columns in which no row has anything.
+
+    On a terminal that is too narrow, what several rows have in common is told in a line above them.
+    """
+    columns = [column for column in columns if any(row.get(column) not in (None, [], "") for row in rows)]
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    if on_terminal() and len(rows) > 1 and not _is_narrow([columns, *cells]):
+        same = [n for n, column in enumerate(zip(*cells, strict=True)) if len(set(column)) == 1]
+        if same and len(columns) - len(same) > 1:
+            say("in each row: " + "; ".join(f"{columns[n]} {cells[0][n]}" for n in same), "faint")
+            columns = [column for n, column in enumerate(columns) if n not in same]
+    print_table(rows, columns)
+
+
+def _is_narrow(lines: Sequence[Sequence[str]]) -> bool:
+    """Whether a table fits without folded cells."""
+    return sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True)) <= _room()
 
 
 WHOLE_WIDTH = 27
@@ -187,7 +202,7 @@ def _broken(word: str, width: int) -> list[str]:
     """The pieces of a word, none of them longer than some width."""
     pieces = []
     while len(word) > width:
-        ends = [found.start() for found in _ENDS.finditer(word, 1) if width // 2 < found.start() <= width]
+        ends = [found.start() for found in _ENDS.finditer(word, 1) if width // 3 <= found.start() <= width]
         end = ends[-1] if ends else width
         pieces.append(word[:end])
         word = word[end:]

@@ -63,7 +63,7 @@ def access_review_(
     with at.view(*READS) as view:
         rows = access_review(view, user, group, policy)
         if at.output is Output.TABLE:
-            at.tell_table([_for_people(row) for row in rows], _ACCESS_REVIEW, view, "There is nobody of whom to tell.")
+            at.tell_table([_for_people(row) for row in rows], _ACCESS_REVIEW, view, "No user has anything of that.")
         else:
             at.tell("AccessReview", rows, view, COLUMNS)
 
@@ -172,7 +172,7 @@ def _for_people(row: Row) -> Row:
     granted = (row[column] for column in ("GrantedPosition", "GrantedDate", "GrantedBy", "Reason", "Ticket"))
     return {
         "UserName": row["UserName"],
-        "Policy": f"{row['PolicyName']}{inline}" if row["PolicyName"] else None,
+        "Policy": f"{row['PolicyName']}{inline}" if row["PolicyName"] else "no policy",
         "From": from_cell(row),
         "Boundary": row["PermissionsBoundary"] and row["PermissionsBoundary"].rpartition("/")[2],
         "Granted": granted_cell(*granted) or None,

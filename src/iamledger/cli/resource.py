@@ -98,7 +98,7 @@ def list_(
         )
         rows = list_resources(view, by, of, shared=shared, orphaned=orphaned)
         if at.output is Output.TABLE:
-            at.tell_table([_for_people(row) for row in rows], COLUMNS, view, "There is no such resource.")
+            at.tell_table([_for_people(row) for row in rows], COLUMNS, view, "No resources.")
         else:
             at.tell("Resources", rows, view, COLUMNS)
 

@@ -185,7 +185,7 @@ def _for_people(result: Result) -> Row:
         "Action": result["EvalActionName"],
         "Resource": result["EvalResourceName"],
         "Decision": result["EvalDecision"],
-        "Statement": "; ".join(statements),
+        "Statement": "; ".join(statements) or None,
     }
 
 

@@ -23,12 +23,11 @@ _SERVICES = 8
 
 def tell_unused(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print what was not used."""
-    kind = None
-    for kind, some in sections(sorted(rows, key=lambda row: list(_HEADINGS).index(row["Kind"])), "Kind"):
-        first = kind == next(iter(_HEADINGS))
-        say(("" if first else "\n") + _HEADINGS[kind], "heading")
+    ordered = sorted(rows, key=lambda row: list(_HEADINGS).index(row["Kind"]))
+    for number, (kind, some) in enumerate(sections(ordered, "Kind")):
+        say("\n" * (number > 0) + _HEADINGS[kind], "heading")
         print_filled([_for_people(row) for row in some], _columns(kind))
-    if kind is None:
+    if not ordered:
         print("Nothing is unused.")
 
 

@@ -35,9 +35,8 @@ class Constraint:
 
     def check_length(self, value: str) -> None:
         """Raise ValidationError in the service's own words if the value is too short or too long."""
-        allowed = f"Write {self.shortest} to {self.longest} characters."
-        if self.shortest == self.longest:
-            allowed = f"Write {self.shortest} characters."
+        written_freely = self.shortest <= 1 or self.words is None
+        allowed = f"Write {self.shortest} to {self.longest} characters." if written_freely else self.words
         if len(value) < self.shortest:
             raise self._broken(value, f"Member must have length greater than or equal to {self.shortest}", allowed)
         if len(value) > self.longest:
@@ -88,7 +87,9 @@ PATH_PREFIX = Constraint(
     r"\u002F[\u0021-\u007F]*",
     "It begins with /, and goes on with ASCII characters, without spaces.",
 )
-ACCESS_KEY_ID = Constraint("accessKeyId", 16, 128, r"[\w]+", "Allowed are letters, digits and _.")
+ACCESS_KEY_ID = Constraint(
+    "accessKeyId", 16, 128, r"[\w]+", "It is 16 or more letters, digits and _, such as AKIAIOSFODNN7EXAMPLE."
+)
 _TAG = "Allowed are letters, digits, spaces and _.:/=+-@."
 TAG_KEY = TagConstraint("key", 1, 128, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+", _TAG)
 TAG_VALUE = TagConstraint("value", 0, 256, r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", _TAG)
