@@ -316,6 +316,21 @@ def test_every_option_of_a_command_appears_with_it(path: tuple[str, ...]) -> Non
     assert not missing
 
 
+@pytest.mark.parametrize("document", ["authorization", "simulate"])
+def test_examples_in_documents_are_those_of_transcripts(document: str) -> None:
+    """So that they show what is printed now; days and who did it stand there instead of placeholders."""
+    lines = {_plain(line) for name in TRANSCRIPTS for line in (FOLDER / f"{name}.txt").read_text().splitlines()}
+    text = (FOLDER.parents[2] / "docs" / f"{document}.md").read_text()
+    shown = [line for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    assert shown
+    assert [line for line in shown if line and _plain(line) not in lines] == []
+
+
+def _plain(line: str) -> str:
+    dated = re.sub(rf"{KINDS['Date']}(?!T), root", "<Date>, <Operator>", line)
+    return re.sub(" {2,}", "  ", dated)
+
+
 def test_no_secret_is_in_a_transcript() -> None:
     for name in TRANSCRIPTS:
         text = (FOLDER / f"{name}.txt").read_text()

@@ -1,9 +1,9 @@
 """Output. The rules:
 
 Answers go to standard output, everything else (progress, notes, errors) to standard error. `table` is for people: rich
-tables on a terminal, or a paragraph for each row if that is too narrow; plain aligned columns in a pipe; no colour with
-NO_COLOR. Identifiers and times are never broken over lines, so that they can be copied. `json` is one object with the
-account, the position and the answer; `csv` is the answer alone. Column names are IAM's.
+tables on a terminal, with folded cells if it is narrow, or a paragraph for each row if it is too narrow even for that; plain
+aligned columns in a pipe; no colour with NO_COLOR. Identifiers and times are never broken over lines, so that they can be
+copied. `json` is one object with the account, the position and the answer; `csv` is the answer alone. Column names are IAM's.
 """
 
 from __future__ import annotations
