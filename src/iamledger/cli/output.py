@@ -3,7 +3,8 @@
 Answers go to standard output, everything else (progress, notes, errors) to standard error. `table` is for people: rich
 tables on a terminal, with folded cells if it is narrow, or a paragraph for each row if it is too narrow even for that; plain
 aligned columns in a pipe; no colour with NO_COLOR. Identifiers and times are never broken over lines, so that they can be
-copied. `json` is one object with the account, the position and the answer; `csv` is the answer alone. Column names are IAM's.
+copied. `json` is one object with the account, the position and the answer; `csv` is the answer alone. Column names are
+IAM's; in answers about access, for people, those of `cells`.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def print_filled(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """
     columns = [column for column in columns if any(row.get(column) not in (None, [], "") for row in rows)]
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
-    if on_terminal() and len(rows) > 1 and not _is_narrow([columns, *cells]):
+    if on_terminal() and len(rows) > 1 and not _fits([columns, *cells]):
         same = [n for n, column in enumerate(zip(*cells, strict=True)) if len(set(column)) == 1]
         if same and len(columns) - len(same) > 1:
             say("in each row: " + "; ".join(f"{columns[n]} {cells[0][n]}" for n in same), "faint")
@@ -137,7 +138,7 @@ def print_filled(rows: Sequence[Row], columns: Sequence[str]) -> None:
     print_table(rows, columns)
 
 
-def _is_narrow(lines: Sequence[Sequence[str]]) -> bool:
+def _fits(lines: Sequence[Sequence[str]]) -> bool:
     """Whether a table fits without folded cells."""
     return sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True)) <= _room()
 
