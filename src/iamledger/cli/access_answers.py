@@ -17,7 +17,7 @@ from iamledger.cli.cells import (
     statement_cell,
     with_context,
 )
-from iamledger.cli.output import Row, note, print_filled, say
+from iamledger.cli.output import Row, cell, note, print_filled, say
 
 if TYPE_CHECKING:
     from iamledger.access.grants import Grants
@@ -51,7 +51,7 @@ def tell_changes(rows: Iterable[Mapping[str, Any]]) -> None:
     told = [one for row in rows for one in _told_changes(row)]
     told.sort(key=lambda row: (row["Position"] or 0, row["Change"]))
     for number, (event, some) in enumerate(sections(told, "Event")):
-        say("\n" * (number > 0) + event, "heading")
+        say("\n" * (number > 0) + cell(event), "heading")
         found = merged(merged(some, "Action"), "UserName")
         print_filled(found, _CHANGES_FOR_PEOPLE)
     if not told:
