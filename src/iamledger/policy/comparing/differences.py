@@ -7,6 +7,10 @@ Whatever differs is about a statement that stands on one side only; only such re
 - Of resources, whatever the changed statements are about is gone through with all patterns at once (`exploring.py`): for
   each action and context nothing is left out. Variables have the values of the context, as in a decision.
 
+- Some resources may have policies of their own (`areas.py`). What lies in the area of one is compared by itself, with what
+  governs it on both sides; all else without it. What the policies of areas take out of a difference elsewhere is told as its
+  exceptions; where it lies in areas alone, these are told (`Compared.elsewhere`).
+
 Each difference comes with a request that both sides decide differently: the policy engine has confirmed it. What was not
 compared, since the work is bounded or no context was found in which conditions hold, is told.
 """
@@ -14,11 +18,13 @@ compared, since the work is bounded or no context was found in which conditions 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 
 from iamledger.policy.callers import Caller
+from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, area_globs
 from iamledger.policy.comparing.automata import Glob, Joint
 from iamledger.policy.comparing.contexts import Context, holds
 from iamledger.policy.comparing.exploring import Budget, Exhausted, explore
@@ -26,9 +32,9 @@ from iamledger.policy.comparing.instances import EXAMPLE, instance
 from iamledger.policy.comparing.meanings import Actions, Meant
 from iamledger.policy.comparing.naming import Cause, Name, Naming
 from iamledger.policy.comparing.scenarios import Scenarios
-from iamledger.policy.comparing.sides import Match, Placed, Sides, literally
+from iamledger.policy.comparing.sides import Match, Placed, Sides, elsewhere, literally
 from iamledger.policy.comparing.telling import Row, Telling, ToldActions
-from iamledger.policy.compiled import compile_policies
+from iamledger.policy.compiled import CompiledPolicies, compile_policies
 from iamledger.policy.patterns import Pattern
 from iamledger.policy.policy_sets import PolicySet
 from iamledger.policy.requests import Request
@@ -60,16 +66,35 @@ class Difference:
 
 @dataclass
 class Compared:
-    """The differences, and what was not compared."""
+    """The differences, and what was not compared. `elsewhere` are the areas in which there are differences like these."""
 
     differences: list[Difference] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
+    elsewhere: list[Governed] = field(default_factory=list)
 
 
-def differences(before: PolicySet, after: PolicySet, caller: Caller, actions: Actions, budget: Budget) -> Compared:
-    """What a caller gains and loses when one set of policies takes another's place."""
-    sides = Sides(before, after)
-    return Compared() if sides.same else _Comparison(sides, before, after, caller, actions, budget).compared()
+def differences(
+    before: PolicySet,
+    after: PolicySet,
+    caller: Caller,
+    actions: Actions,
+    budget: Budget,
+    areas: Areas = NOWHERE,
+    here: Governed | None = None,
+) -> Compared:
+    """What a caller gains and loses when one set of policies takes another's place.
+
+    That is for what lies in no area, or in the one that is given.
+    """
+    if here is not None:
+        before, after = replace(before, resource=here.before), replace(after, resource=here.after)
+    sides = Sides(before, after, caller, here.arn if here else None)
+    return (
+        Compared() if sides.same else _Comparison(sides, before, after, caller, actions, budget, areas, here).compared()
+    )
+
+
+_Reaches = Sequence[tuple[Pattern | None, Glob]]
 
 
 @dataclass(frozen=True)
@@ -83,15 +108,25 @@ class _Found:
 
 class _Comparison:
     def __init__(
-        self, sides: Sides, before: PolicySet, after: PolicySet, caller: Caller, actions: Actions, budget: Budget
+        self,
+        sides: Sides,
+        before: PolicySet,
+        after: PolicySet,
+        caller: Caller,
+        actions: Actions,
+        budget: Budget,
+        areas: Areas,
+        here: Governed | None,
     ) -> None:
         self._sides, self._caller, self._budget = sides, caller, budget
-        self._engines = compile_policies(before), compile_policies(after)
+        self._areas, self._here = areas, here
+        self._policies = before, after
         self._telling = sides.telling()
-        self._naming = Naming(sides, caller.facts)
+        self._naming = Naming(sides, caller.facts, [one.arn for one in areas.inside(here.arn)] if here else ())
         self._meant = Meant(actions)
         self._scenarios = Scenarios(sides.placed, self._telling, caller.facts)
         self._searched: dict[tuple[object, ...], list[_Found]] = {}
+        self._met: dict[str, Governed] = {}
         self._untold: dict[str, None] = {}
         self._exhausted = False
 
@@ -101,15 +136,17 @@ class _Comparison:
         patterns = [pattern for one in statements for pattern in one.action]
         told = Telling(self._meant, [*patterns, *(pattern for one in statements for pattern in one.not_action)])
         for number, (about, actions) in enumerate(classes := self._classes()):
-            for name, witness in self._differing(about, actions[0]):
-                told.add(name, actions, witness)
+            found = list(self._found(about))
+            for excepting, some in self._excepting(actions) if found else ():
+                for name, witness in self._named(found, [*about, *excepting], some[0]):
+                    told.add(name, some, witness)
             if self._exhausted:
                 left = [action for _, some in classes[number:] for action in some]
                 self._untold[f"{_few(left)}: there is more to compare than the work that a comparison may take"] = None
                 break
-        found = [_difference(row, *told.told(row, patterns)) for row in told.rows()]
+        rows = [_difference(row, *told.told(row, patterns)) for row in told.rows()]
         self._untold.update(dict.fromkeys(self._scenarios.untold()))
-        return Compared(found, list(self._untold))
+        return Compared(rows, list(self._untold), list(self._met.values()))
 
     def _classes(self) -> list[tuple[tuple[Placed, ...], list[str]]]:
         """Actions, together with those that the same statements are about."""
@@ -122,23 +159,54 @@ class _Comparison:
             found[about].append(action)
         return [(tuple(self._sides.placed[n] for n in about), actions) for about, actions in found.items()]
 
-    def _differing(self, about: Sequence[Placed], action: str) -> Iterator[tuple[Name, Request]]:
+    @cached_property
+    def _elsewhere(self) -> dict[tuple[tuple[Pattern, ...], tuple[Pattern, ...]], list[Placed]]:
+        """The statements of areas other than this one, those together that are about the same actions."""
+        found: dict[tuple[tuple[Pattern, ...], tuple[Pattern, ...]], list[Placed]] = defaultdict(list)
+        for placed in elsewhere(self._areas, self._caller, self._sides.bounded) if self._here is None else ():
+            found[placed.statement.action, placed.statement.not_action].append(placed)
+        return found
+
+    def _excepting(self, actions: Sequence[str]) -> list[tuple[list[Placed], list[str]]]:
+        """Actions, together with those that the same statements of other areas are about."""
+        tests = [some[0].on_action for some in self._elsewhere.values()]
+        found: dict[tuple[bool, ...], list[str]] = defaultdict(list)
+        for action in actions:
+            found[tuple(test is None or test(action.lower()) for test in tests)].append(action)
+        every = list(self._elsewhere.values())
+        return [
+            ([one for n, yes in enumerate(about) if yes for one in every[n]], some) for about, some in found.items()
+        ]
+
+    def _found(self, about: Sequence[Placed]) -> Iterator[tuple[_Found, Context]]:
+        """The resources for which both sides differ, and the contexts in which they do."""
         for context in self._scenarios.contexts:
             facts = {**self._caller.facts, **context}
             active = [placed for placed in about if holds(placed.conditions, facts)]
             for found in self._search(active, facts):
-                request = self._request(action, found, context)
-                if request is None:
-                    self._untold[f"{action} on {clip(found.resource)}: the comparison and the decision differ"] = None
-                    continue
-                yield self._naming.name(about, found.matching, found.gained), request
+                yield found, context
+
+    def _named(
+        self, found: Sequence[tuple[_Found, Context]], about: Sequence[Placed], action: str
+    ) -> Iterator[tuple[Name, Request]]:
+        for one, context in found:
+            request = self._request(action, one, context)
+            if request is None:
+                self._untold[f"{action} on {clip(one.resource)}: the comparison and the decision differ"] = None
+                continue
+            yield self._naming.name(about, one.matching, one.gained), request
+
+    @cached_property
+    def _engines(self) -> tuple[CompiledPolicies, CompiledPolicies]:
+        return compile_policies(self._policies[0]), compile_policies(self._policies[1])
 
     def _request(self, action: str, found: _Found, context: Context) -> Request | None:
         """A request that both sides decide as it was found, for a resource that has a name of its kind if it can."""
         named = [f"arn:aws:{action.partition(':')[0]}:::{EXAMPLE}"] if found.resource == EXAMPLE else []
         for resource in (*named, found.resource):
             request = Request(self._caller, action, resource, context=context)
-            if [bool(engine.decide(request)) for engine in self._engines] == [not found.gained, found.gained]:
+            decided = [bool(engine.decide(request)) for engine in self._engines]
+            if decided == [not found.gained, found.gained] and self._areas.of(resource) is self._here:
                 return request
         return None
 
@@ -149,26 +217,58 @@ class _Comparison:
         if key not in self._searched:
             found = self._searched[key] = []
             try:
-                found.extend(self._gone_through(active, facts))
+                self._go_through(active, facts, found)
             except Exhausted:
                 self._exhausted = True
         return self._searched[key]
 
-    def _gone_through(self, active: list[Placed], facts: Facts) -> Iterator[_Found]:
-        """Of each pattern's resources, one as a person would choose it, and then all that there are."""
+    def _go_through(self, active: list[Placed], facts: Facts, found: list[_Found]) -> None:
+        """Of each pattern's resources, one as a person would choose it, and then all that there are.
+
+        Where one lies in another area, it is gone through again with that area told apart.
+        """
+        apart: dict[str, Governed] = {}
+        while True:
+            found.clear()
+            met: dict[str, Governed] = {}
+            for one in self._all(active, facts, apart.values()):
+                area = self._areas.of(one.resource)
+                if area is self._here:
+                    found.append(one)
+                elif area is not None:
+                    met[area.arn] = area
+            self._met.update(met)
+            if met.keys() <= apart.keys():
+                return
+            for arn, area in met.items():
+                apart |= {arn: area, **{one.arn: one for one in self._areas.inside(arn)}}
+
+    def _all(self, active: list[Placed], facts: Facts, apart: Iterable[Governed]) -> Iterator[_Found]:
+        """Resources for which both sides differ, of each set of patterns and areas that match one."""
         every = [(placed, pattern, glob) for placed in active for pattern, glob in placed.globs(facts)]
         every.sort(key=lambda one: -literally(one[1]))
-        joint = Joint([glob for _, _, glob in every])
+        others = [glob for one in apart for glob in area_globs(one.arn)]
+        joint = Joint([*(glob for _, _, glob in every), *others])
         telling = [reach for placed in active if placed in self._telling for reach in placed.reach(facts)]
-        seen: set[tuple[Match, ...]] = set()
-        for matched, resource in chain(_chosen(telling, joint, facts), _all(telling, joint, self._budget)):
-            widest = {every[number][0].number: every[number][1] for number in sorted(matched)}
+        within = [glob for _, glob in telling] if self._here is None else area_globs(self._here.arn)
+        seen: set[tuple[tuple[Match, ...], frozenset[int]]] = set()
+        for matched, resource in chain(self._chosen(telling, joint, facts), _explored(within, joint, self._budget)):
+            widest = {every[n][0].number: every[n][1] for n in sorted(matched) if n < len(every)}
             matching = tuple(Match(one, widest.get(one.number)) for one in active if one.is_about(one.number in widest))
-            if matching not in seen:
-                seen.add(matching)
+            where = frozenset(n for n in matched if n >= len(every))
+            if (matching, where) not in seen:
+                seen.add((matching, where))
                 gained = self._sides.allowed(matching, after=True)
                 if gained != self._sides.allowed(matching, after=False):
                     yield _Found(resource, matching, gained)
+
+    def _chosen(self, telling: _Reaches, joint: Joint, facts: Facts) -> Iterator[tuple[frozenset[int], str]]:
+        resources = [EXAMPLE if pattern is None else instance(pattern, facts) for pattern, _ in telling]
+        if self._here is not None:
+            resources += [self._here.arn, f"{self._here.arn}/{EXAMPLE}"]
+        for resource in resources:
+            if self._here is None or self._areas.of(resource) is self._here:
+                yield joint.matching(resource), resource
 
 
 def _difference(row: Row, patterns: tuple[ToldActions, ...], but_for: tuple[str, ...]) -> Difference:
@@ -177,17 +277,8 @@ def _difference(row: Row, patterns: tuple[ToldActions, ...], but_for: tuple[str,
     return Difference(name.gained, actions, patterns, name.resource, but_for, name.condition, name.causes, row.witness)
 
 
-_Reaches = Sequence[tuple[Pattern | None, Glob]]
-
-
-def _chosen(reaches: _Reaches, joint: Joint, facts: Facts) -> Iterator[tuple[frozenset[int], str]]:
-    for pattern, _ in reaches:
-        resource = EXAMPLE if pattern is None else instance(pattern, facts)
-        yield joint.matching(resource), resource
-
-
-def _all(reaches: _Reaches, joint: Joint, budget: Budget) -> Iterator[tuple[frozenset[int], str]]:
-    for _, glob in reaches:
+def _explored(within: Sequence[Glob], joint: Joint, budget: Budget) -> Iterator[tuple[frozenset[int], str]]:
+    for glob in within:
         for matched, way in explore(glob, joint, budget):
             yield matched, "".join(map(str, way))
 

@@ -6,13 +6,15 @@ told for every request: they may stand for anything, and what may be an exceptio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
+from iamledger.policy.comparing.areas import area_globs, both
 from iamledger.policy.comparing.automata import EVERYTHING, Glob, resource_glob
 from iamledger.policy.comparing.contexts import is_fixed
 from iamledger.policy.comparing.exploring import Budget, covers, meets
 from iamledger.policy.comparing.sides import Match, Placed
-from iamledger.policy.patterns import Pattern, Variable
+from iamledger.policy.patterns import Pattern, Variable, read_pattern
 from iamledger.policy.substitution import Facts
 
 _PATIENCE = 4_000
@@ -37,14 +39,20 @@ class Exceptions:
     def beyond(self, match: Match, other: Match) -> tuple[str, ...]:
         """The resources of a match that another match is not about, in words."""
         if other.pattern is None:
-            return tuple(p.text for p, _ in self._common(match, self._globs(other.placed.statement.not_resource)))
-        if _covered(self._globs([other.pattern]), self._whole(match)):
+            return tuple(p.text for p, _ in self._common(match, self._globs(other.placed.patterns)))
+        if self._covered(self._globs([other.pattern]), match):
             return ()
         return (f"all but {other.pattern.text}",)
 
+    def among(self, match: Match, patterns: Iterable[Pattern]) -> tuple[str, ...]:
+        """Those of some patterns that may have resources in common with a match, in words."""
+        return tuple(pattern.text for pattern, _ in self._common(match, self._globs(patterns)))
+
     def _about(self, match: Match, other: Placed) -> tuple[str, ...] | None:
         globs = self._globs(other.patterns)
-        covered = _covered(globs, self._whole(match))
+        if other.area is not None and match.placed.area is None:
+            return tuple(self._in_area(match, other, globs))
+        covered = self._covered(globs, match)
         if other.statement.resource:
             return None if covered else tuple(pattern.text for pattern, _ in self._common(match, globs))
         if covered:
@@ -52,15 +60,34 @@ class Exceptions:
         common = self._common(match, globs)
         return (f"all but {' and '.join(pattern.text for pattern, _ in common)}",) if common else None
 
+    def _in_area(self, match: Match, other: Placed, globs: _Globs) -> Iterator[str]:
+        """The resources of a match that a statement is about which counts in one area alone."""
+        without = [pattern.text for pattern, _ in globs] if other.statement.not_resource else []
+        if other.statement.not_resource:
+            globs = self._globs(read_pattern(text, variables=False) for text in both(other.area or ""))
+        for pattern, _ in self._common(match, globs):
+            wide = [*without, *other.inside] if pattern.literal is None else []
+            yield f"{pattern.text} but for {' and '.join(wide)}" if wide else pattern.text
+
     def _common(self, match: Match, globs: _Globs) -> _Globs:
         """Those patterns that may have resources in common with a match."""
-        whole = self._whole(match)
-        excluded = self._globs(match.placed.statement.not_resource)
-        return [one for one in globs if meets(whole, one[1]) and not _covered(excluded, one[1])]
+        excluded = self._globs(match.placed.patterns) if match.placed.statement.not_resource else []
+        return [
+            one
+            for one in globs
+            if any(_meets(whole, one[1]) for whole in self._whole(match)) and not _covered(excluded, one[1])
+        ]
 
-    def _whole(self, match: Match) -> Glob:
+    def _covered(self, globs: _Globs, match: Match) -> bool:
+        """Whether some patterns match all that a match is about."""
+        return all(_covered(globs, whole) for whole in self._whole(match))
+
+    def _whole(self, match: Match) -> Sequence[Glob]:
+        """What a match is about at most."""
         found = self._globs([match.pattern]) if match.pattern else []
-        return found[0][1] if found else EVERYTHING
+        if found:
+            return [found[0][1]]
+        return [EVERYTHING] if match.placed.area is None else area_globs(match.placed.area)
 
     def _globs(self, patterns: Iterable[Pattern]) -> _Globs:
         """Those patterns that can match."""
@@ -74,3 +101,7 @@ class Exceptions:
 
 def _covered(globs: _Globs, special: Glob) -> bool:
     return bool(globs) and covers([glob for _, glob in globs], special, Budget(_PATIENCE))
+
+
+_meets = lru_cache(16_384)(meets)
+"""For thousands of users, the same areas are compared with the same patterns."""

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from iamledger.policy.callers import Grant
+from iamledger.policy.comparing.areas import both
 from iamledger.policy.comparing.contexts import told_conditions
 from iamledger.policy.comparing.exceptions import Exceptions
-from iamledger.policy.comparing.sides import LAYERS, Match, Placed, Sides, literally
+from iamledger.policy.comparing.sides import PASSES, Match, Placed, Sides, literally
+from iamledger.policy.patterns import read_pattern
 from iamledger.policy.requests import Layer
 from iamledger.policy.substitution import Facts
 
@@ -44,9 +47,9 @@ class Name(NamedTuple):
 class Naming:
     """Finds the names of differences between two sides."""
 
-    def __init__(self, sides: Sides, known: Facts) -> None:
-        """`known` are the caller's own keys, in lower case."""
-        self._sides = sides
+    def __init__(self, sides: Sides, known: Facts, inside: Sequence[str] = ()) -> None:
+        """`known` are the caller's own keys, in lower case; what is `inside` the area is governed by itself."""
+        self._sides, self._inside = sides, [read_pattern(text, variables=False) for arn in inside for text in both(arn)]
         self._exceptions = Exceptions(known)
 
     def name(self, about: Sequence[Placed], matching: Sequence[Match], gained: bool) -> Name:
@@ -58,11 +61,12 @@ class Naming:
             granting.append(chosen := min(denying, key=_width))
             causes.append(_cause(chosen, not gained))
         else:
-            against += [one for one in about if one.allows and one.layer in lacking and one.on(not gained)]
+            against += [one for one in about if one.allows and _fills(one, lacking) and one.on(not gained)]
         against += [one for one in about if not one.allows and one.on(gained)]
         most = max(granting, key=_width)
         but_for, unless = self._excepted(most, against)
         beyond = [text for match in granting if match is not most for text in self._exceptions.beyond(most, match)]
+        beyond += self._exceptions.among(most, self._inside)
         return Name(
             gained,
             most.resources,
@@ -76,20 +80,22 @@ class Naming:
         granting: list[Match] = []
         lacking: set[Layer] = set()
         causes: list[Cause] = []
-        for layer in LAYERS:
+        passed = self._sides.granted(matching, not gained)
+        for layer, needed in PASSES.items():
             allowing = [match for match in matching if match.placed.allows and match.placed.layer is layer]
             here = [match for match in allowing if match.placed.on(gained)]
-            there = any(match.placed.on(not gained) for match in allowing)
+            passing = [match for match in matching if match.placed.on(gained) and match.placed.grant >= needed]
+            there = passed >= needed or any(match.placed.on(not gained) for match in allowing)
             other = self._sides.boundary(not gained) if layer is Layer.BOUNDARY else None
-            if here:
-                granting.append(chosen := min(here, key=_width))
-            if not there and here and (layer is Layer.IDENTITY or other):
+            chosen = [min(some, key=_width) for some in (passing, here) if some]
+            granting += [match for match in chosen[:1] if match not in granting]
+            if not there and chosen and (layer is Layer.IDENTITY or other):
                 lacking.add(layer)
-                causes.append(_cause(chosen, gained))
+                causes += [_cause(match, gained) for match in chosen]
             elif not there and other:
                 lacking.add(layer)
                 causes.append(Cause(other, None, "Allow", layer, not gained))
-        return granting, lacking, causes
+        return granting, lacking, list(dict.fromkeys(causes))
 
     def _excepted(self, most: Match, against: Sequence[Placed]) -> tuple[list[str], list[Placed]]:
         """The resources of a match that statements against it are about, and those statements that are about all of them."""
@@ -103,6 +109,13 @@ class Naming:
             else:
                 but_for += [f"{text}{condition}" for text in texts]
         return but_for, unless
+
+
+def _fills(allow: Placed, lacking: set[Layer]) -> bool:
+    """Whether an Allow is one that is lacking, or does without all that are."""
+    if allow.layer is Layer.RESOURCE:
+        return allow.grant >= max((PASSES[layer] for layer in lacking), default=Grant.NONE)
+    return allow.layer in lacking
 
 
 def _cause(match: Match, after: bool) -> Cause:

@@ -1,15 +1,19 @@
 """Statements of two sets of policies side by side: those that are the same on both, and those that are on one of them only.
 
-A statement is the same wherever it stands, in whichever policy, and whatever its Sid is.
+A statement is the same wherever it stands, in whichever policy, and whatever its Sid is. Of the policy of a resource, those
+count that are about the caller: Allows that do without its identity policies, and Denies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from iamledger.policy.callers import Caller, Grant
+from iamledger.policy.combining import combine
+from iamledger.policy.comparing.areas import Areas, clipped
 from iamledger.policy.comparing.automata import EVERYTHING, Glob, resource_glob
 from iamledger.policy.document import Condition, Statement
 from iamledger.policy.entries import action_test
@@ -20,16 +24,23 @@ from iamledger.policy.requests import Layer
 from iamledger.policy.sources import Source, sources
 from iamledger.policy.substitution import Facts, has_variables
 
-LAYERS = (Layer.IDENTITY, Layer.BOUNDARY)
+PASSES = {Layer.IDENTITY: Grant.PASSES_IDENTITY, Layer.BOUNDARY: Grant.PASSES_BOUNDARY}
+"""The layers that may lack an Allow, and what the policy of a resource must grant to do without it."""
+_EVERY = Pattern("*", (Wildcard.ANY,))
 
 
 @dataclass(eq=False)
 class Placed:
-    """A statement, and where it stands on both sides."""
+    """A statement, and where it stands on both sides. Only what is in the area of a resource counts, if there is one."""
 
     number: int
     layer: Layer
     statement: Statement
+    area: str | None = None
+    grant: Grant = Grant.NONE
+    """What it passes over, as an Allow of the policy of a resource."""
+    inside: tuple[str, ...] = ()
+    """What lies in the area and is governed by itself, so that the statement does not count there."""
     before: list[Source] = field(default_factory=list)
     after: list[Source] = field(default_factory=list)
 
@@ -53,10 +64,13 @@ class Placed:
         """Whether it is about an action in lower case; None if it is about all."""
         return action_test(self.statement)
 
-    @property
+    @cached_property
     def patterns(self) -> tuple[Pattern, ...]:
-        """Its patterns of resources, of Resource or NotResource."""
-        return self.statement.resource or self.statement.not_resource
+        """Its patterns of resources, of Resource or NotResource; of what they match in the area."""
+        patterns = self.statement.resource or self.statement.not_resource
+        if self.area is None:
+            return patterns
+        return tuple(dict.fromkeys(one for pattern in patterns for one in clipped(pattern, self.area)))
 
     @cached_property
     def varies(self) -> bool:
@@ -92,7 +106,10 @@ class Match(NamedTuple):
         """What it is about, in words."""
         if self.pattern is not None:
             return self.pattern.text
-        return "all but " + ", ".join(pattern.text for pattern in self.placed.statement.not_resource)
+        excluded = ", ".join(pattern.text for pattern in self.placed.patterns)
+        if self.placed.area is None:
+            return f"all but {excluded}"
+        return f"all of {self.placed.area}" + (f" but {excluded}" if excluded else "")
 
 
 def literally(pattern: Pattern) -> int:
@@ -101,9 +118,9 @@ def literally(pattern: Pattern) -> int:
 
 
 class Sides:
-    """The statements of the identity policies and the boundaries of two sets of policies."""
+    """The statements of two sets of policies about a caller; of all requests, or of those for what is in an area."""
 
-    def __init__(self, before: PolicySet, after: PolicySet) -> None:
+    def __init__(self, before: PolicySet, after: PolicySet, caller: Caller, area: str | None = None) -> None:
         self.bounded = (before.boundary is not None, after.boundary is not None)
         """Whether there is a boundary: before, and after."""
         self._boundaries = (before.boundary, after.boundary)
@@ -111,10 +128,15 @@ class Sides:
         for is_after, policies in enumerate((before, after)):
             for layer, _, some in policies.layers():
                 for source in (source for policy in some for source in sources(policy, layer)):
-                    key = (layer, replace(source.statement, sid=None))
-                    placed = found.setdefault(key, Placed(len(found), layer, key[1]))
+                    if layer is Layer.RESOURCE and not counts(source, caller, bounded=self.bounded[is_after]):
+                        continue
+                    key = (layer, _whole(source.statement))
+                    grant = source.grant(caller) if layer is Layer.RESOURCE else Grant.NONE
+                    placed = found.setdefault(key, Placed(0, layer, key[1], area, grant))
                     placed.on(bool(is_after)).append(source)
-        self.placed = list(found.values())
+        self.placed = [one for one in found.values() if one.patterns or not one.statement.resource]
+        for number, one in enumerate(self.placed):
+            one.number = number
 
     def boundary(self, after: bool) -> str | None:
         """The label of the boundary of one side."""
@@ -134,13 +156,50 @@ class Sides:
     def telling(self) -> list[Placed]:
         """The statements one of which is about whatever differs."""
         if self.only_bounded_on_one_side:
-            return [placed for placed in self.placed if placed.changed or placed.layer is Layer.IDENTITY]
+            return [placed for placed in self.placed if placed.changed or placed.layer is not Layer.BOUNDARY]
         return [placed for placed in self.placed if placed.changed]
 
-    def allowed(self, matching: Iterable[Match], after: bool) -> bool:
+    def granted(self, matching: Iterable[Match], after: bool) -> Grant:
+        """What a resource's policy grants on one side by the statements that match."""
+        allows = (match.placed for match in matching if match.placed.allows and match.placed.on(after))
+        return max((placed.grant for placed in allows), default=Grant.NONE)
+
+    def allowed(self, matching: Sequence[Match], after: bool) -> bool:
         """Whether a request is allowed on one side that these statements match."""
         here = [match.placed for match in matching if match.placed.on(after)]
         if any(not placed.allows for placed in here):
             return False
         layers = {placed.layer for placed in here}
-        return Layer.IDENTITY in layers and (not self.bounded[after] or Layer.BOUNDARY in layers)
+        bounded = not self.bounded[after] or Layer.BOUNDARY in layers
+        return bool(combine(self.granted(matching, after), Layer.IDENTITY in layers, bounded, True, True, False))
+
+
+def counts(source: Source, caller: Caller, *, bounded: bool) -> bool:
+    """Whether a statement of a resource's policy says anything to a caller of the same account."""
+    if source.effect == "Deny":
+        return source.denies(caller, bounded=bounded)
+    return source.grant(caller) >= Grant.PASSES_IDENTITY
+
+
+def elsewhere(areas: Areas, caller: Caller, bounded: tuple[bool, bool]) -> Iterator[Placed]:
+    """The statements about a caller of the policies of areas, each in its own; their numbers are below zero."""
+    number = 0
+    for governed in areas:
+        found: dict[Statement, Placed] = {}
+        inside = tuple(one.arn for one in areas.inside(governed.arn))
+        for is_after, policy in enumerate((governed.before, governed.after)):
+            for source in sources(policy, Layer.RESOURCE) if policy else ():
+                if counts(source, caller, bounded=bounded[is_after]):
+                    key = _whole(source.statement)
+                    if key not in found:
+                        number -= 1
+                        grant = source.grant(caller)
+                        found[key] = Placed(number, Layer.RESOURCE, key, governed.arn, grant, inside)
+                    found[key].on(bool(is_after)).append(source)
+        yield from found.values()
+
+
+def _whole(statement: Statement) -> Statement:
+    """A statement without its Sid; if it names no resources, as the policy of a resource may, it is about all."""
+    named = statement.resource or statement.not_resource
+    return replace(statement, sid=None, resource=statement.resource if named else (_EVERY,))
