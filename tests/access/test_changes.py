@@ -13,14 +13,15 @@ import pytest
 
 from conftest import ACCOUNT, OPERATOR, Urls, new_ledger
 from iamledger.access.blast_radius import BlastRadius, blast_radius, period_of
-from iamledger.access.differences import Changes, changes, row_of
+from iamledger.access.differences import Changes, Moment, changes, row_of
 from iamledger.access.escalations import Escalations, escalations, numbers_of_versions
+from iamledger.access.governing import read_resource_policies
 from iamledger.access.grant_events import GrantEvents, policy_arns, read_grant_events
 from iamledger.access.grants import Grants, Group, HeldPolicy, How, User, read_grants
 from iamledger.access.techniques import TECHNIQUES, Target, Technique
 from iamledger.access.unused import READS, Unused, unused
 from iamledger.actors import Principal
-from iamledger.engine.view import open_view
+from iamledger.engine.view import View, open_view
 from iamledger.iam import (
     access_key,
     attachment,
@@ -34,6 +35,13 @@ from iamledger.iam import (
 from iamledger.iam.access_key import RevocationReason, use_of
 from iamledger.iam.account import create_account
 from iamledger.iam.refusals import InvalidInput, NoSuchEntity
+from iamledger.iam.resource import (
+    delete_resource_policy,
+    deregister_resource,
+    put_resource_policy,
+    register_resource,
+    share_resource,
+)
 from iamledger.ledger import Circumstances, Ledger
 from iamledger.services import Catalogue
 from iamledger.store import Connection, Database
@@ -55,8 +63,18 @@ def deny(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
+def to(principal: str, statement: dict[str, Any]) -> dict[str, Any]:
+    """A statement of the policy of a resource, to a user by name, the account, or everybody."""
+    named = principal if principal in ("*", ACCOUNT) else f"arn:aws:iam::{ACCOUNT}:user/{principal}"
+    return {**statement, "Principal": {"AWS": named}}
+
+
 def arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+
+
+def moment(view: View) -> Moment:
+    return Moment(read_grants(view), read_resource_policies(view))
 
 
 @dataclass
@@ -99,6 +117,9 @@ class Story:
         decision = managed_policy.create_policy_version
         return self.did(decision, policy=arn(policy), document=document(*statements), set_as_default=True)
 
+    def put(self, resource: str, *statements: dict[str, Any]) -> int:
+        return self.did(put_resource_policy, resource=resource, document=document(*statements))
+
     def key(self, owner: str) -> str:
         outcome = self.ledger.execute(access_key.create_access_key, user=owner)
         [event] = outcome.events
@@ -117,14 +138,16 @@ class Story:
         return int(row[0])
 
     def view(self, position: int | None = None) -> Any:
-        return open_view(self.connection, ACCOUNT, [projections()[name] for name in READS], position=position)
+        names = [*READS, "resource_policies"]
+        return open_view(self.connection, ACCOUNT, [projections()[name] for name in names], position=position)
 
     def changed(self, first: int, last: int | None = None) -> Changes:
         with self.view(last) as view:
-            after, arns = read_grants(view), policy_arns(view)
+            after, arns = moment(view), policy_arns(view)
         with self.view(first) as view:
-            before, arns = read_grants(view), {**policy_arns(view), **arns}
-        events = read_grant_events(self.connection, ACCOUNT, before.position, after.position, arns)
+            before, arns = moment(view), {**policy_arns(view), **arns}
+        positions = before.grants.position, after.grants.position
+        events = read_grant_events(self.connection, ACCOUNT, *positions, arns)
         return changes(before, after, events, CATALOGUE)
 
     def told(self, first: int, last: int | None = None) -> list[tuple[Any, ...]]:
@@ -254,7 +277,178 @@ def test_who_was_renamed_is_told_if_a_policy_could_tell(story: Story) -> None:
     assert [name for name, _ in found.untold] == ["alicia"]
 
 
+# Differences by policies of resources
+
+BUCKET = "arn:aws:s3:::reports"
+INNER = f"{BUCKET}/2026"
+
+
+def by_resources(story: Story, first: int, last: int | None = None) -> list[tuple[Any, ...]]:
+    """User, gained or lost, pattern, resource, exceptions, and each cause with its event and its position."""
+    found = story.changed(first, last)
+    assert found.untold == []
+    return [
+        (
+            change.user.name,
+            "+" if change.difference.gained else "-",
+            *[pattern for pattern, _, _ in change.difference.patterns],
+            change.difference.resource,
+            change.difference.but_for,
+            *[
+                (one.cause.label, one.cause.effect, one.event and one.event.type, one.event and one.event.position)
+                for one in change.sources
+            ],
+        )
+        for change in found.changes
+    ]
+
+
+LABEL = f"policy of resource {BUCKET}"
+
+
+def test_whom_the_policy_of_a_resource_names_gains_and_loses(story: Story) -> None:
+    story.users("alice", "bob")
+    story.did(register_resource, resource=BUCKET)
+    before = story.head()
+    put = story.put(BUCKET, to("alice", allow("s3:GetObject")), to(ACCOUNT, allow("s3:PutObject")))
+    given = (LABEL, "Allow", "ResourcePolicyPut", put)
+    assert by_resources(story, before) == [
+        ("alice", "+", "s3:GetObject", BUCKET, (), given),
+        ("alice", "+", "s3:GetObject", f"{BUCKET}/*", (), given),
+    ]
+    [row, _] = [row_of(change) for change in story.changed(before).changes]
+    assert row["Sources"][0]["PolicyName"] == LABEL
+    assert row["Sources"][0]["Layer"] == "resource-based policy"
+    assert row["Sources"][0]["Actor"] == OPERATOR.told()
+    again = story.put(BUCKET, to("alice", allow("s3:GetObject", f"{BUCKET}/*")))
+    assert by_resources(story, before, again) == [
+        ("alice", "+", "s3:GetObject", f"{BUCKET}/*", (), (*given[:3], again))
+    ]
+    deleted = story.did(delete_resource_policy, resource=BUCKET)
+    lost = (LABEL, "Allow", "ResourcePolicyDeleted", deleted)
+    assert by_resources(story, again) == [("alice", "-", "s3:GetObject", f"{BUCKET}/*", (), lost)]
+    assert by_resources(story, before) == []
+
+
+def test_what_a_resource_granted_ends_with_it(story: Story) -> None:
+    story.users("alice")
+    story.did(register_resource, resource=BUCKET)
+    before = story.did(
+        share_resource, resource=BUCKET, principal=f"arn:aws:iam::{ACCOUNT}:user/alice", actions=["s3:GetObject"]
+    )
+    gone = story.did(deregister_resource, resource=BUCKET)
+    assert [row[:4] + row[5:] for row in by_resources(story, before)] == [
+        ("alice", "-", "s3:GetObject", resource, (LABEL, "Allow", "ResourcePolicyDeleted", gone - 1))
+        for resource in (BUCKET, f"{BUCKET}/*")
+    ]
+
+
+def test_a_deny_in_the_policy_of_a_resource_takes_away(story: Story) -> None:
+    story.users("alice", "bob")
+    story.inline("own", "alice", allow("s3:*"))
+    before = story.did(register_resource, resource=BUCKET)
+    put = story.put(BUCKET, to("*", deny("s3:Delete*", f"{BUCKET}/*")))
+    denied = (LABEL, "Deny", "ResourcePolicyPut", put)
+    assert by_resources(story, before) == [("alice", "-", "s3:Delete*", f"{BUCKET}/*", (), denied)]
+
+
+def test_what_is_gained_elsewhere_tells_what_a_resource_takes_out(story: Story) -> None:
+    story.users("alice", "bob")
+    for resource in (BUCKET, "arn:aws:s3:::logs"):
+        story.did(register_resource, resource=resource)
+    story.put(BUCKET, to("*", deny("s3:Delete*")), to("bob", allow("s3:PutObject", INNER)))
+    before = story.put("arn:aws:s3:::logs", to("alice", allow("s3:Put*", "arn:aws:s3:::logs/*")))
+    attached = story.inline("own", "alice", allow("s3:*"))
+    label = story.changed(before).changes[0].difference.causes[0].label
+    exceptions = (f"s3:Delete* on {BUCKET}", f"s3:Delete* on {BUCKET}/*", "s3:Put* on arn:aws:s3:::logs/*")
+    assert by_resources(story, before) == [
+        ("alice", "+", "s3:*", "*", exceptions, (label, "Allow", "UserPolicyPut", attached))
+    ]
+    inline = story.inline("inside", "bob", allow("s3:*", f"{BUCKET}/*"))
+    [gained] = story.changed(attached).changes
+    assert (gained.difference.resource, gained.difference.but_for) == (f"{BUCKET}/*", (f"s3:PutObject on {INNER}",))
+    assert "s3:GetObject" in gained.difference.actions
+    assert not any(action.startswith("s3:Delete") for action in gained.difference.actions)
+    assert [source.event and source.event.position for source in gained.sources] == [inline]
+
+
+def test_a_resource_with_a_policy_of_its_own_comes_out_of_another(story: Story) -> None:
+    story.users("alice")
+    for resource in (BUCKET, INNER):
+        story.did(register_resource, resource=resource)
+    before = story.put(BUCKET, to("alice", allow("s3:GetObject", "*")))
+    apart = story.put(INNER, to(ACCOUNT, allow("s3:*")))
+    assert by_resources(story, before) == [
+        ("alice", "-", "s3:GetObject", resource, (), (LABEL, "Allow", "ResourcePolicyPut", apart))
+        for resource in (INNER, f"{INNER}/*")
+    ]
+    story.did(delete_resource_policy, resource=BUCKET)
+    put = story.put(BUCKET, to("alice", allow("s3:PutObject", "*")))
+    assert by_resources(story, apart, put)[:2] == [
+        ("alice", "-", "s3:GetObject", BUCKET, (), (LABEL, "Allow", "ResourcePolicyDeleted", put - 1)),
+        (
+            *("alice", "-", "s3:GetObject", f"{BUCKET}/*", (INNER, f"{INNER}/*")),
+            (LABEL, "Allow", "ResourcePolicyDeleted", put - 1),
+        ),
+    ]
+
+
+def test_a_boundary_limits_what_everybody_is_granted_and_not_what_one_is(story: Story) -> None:
+    story.users("alice")
+    story.policy("limits", allow("sqs:*"))
+    story.did(register_resource, resource=BUCKET)
+    before = story.put(BUCKET, to("*", allow("s3:GetObject", BUCKET)), to("alice", allow("s3:PutObject", BUCKET)))
+    bounded = story.did(permissions_boundary.put_user_permissions_boundary, user="alice", policy=arn("limits"))
+    [lost] = by_resources(story, before)
+    assert lost[:4] == ("alice", "-", "s3:GetObject", BUCKET)
+    assert lost[-1][-1] == bounded
+
+
+def test_users_that_come_and_go_are_granted_by_resources_while_they_are_there(story: Story) -> None:
+    story.did(register_resource, resource=BUCKET)
+    before = story.put(BUCKET, to("*", allow("s3:GetObject", BUCKET)))
+    story.users("alice")
+    came = story.head()
+    story.did(user.delete_user, user="alice")
+    nothing = (LABEL, "Allow", None, None)
+    assert by_resources(story, before, came) == [("alice", "+", "s3:GetObject", BUCKET, (), nothing)]
+    assert by_resources(story, came) == [("alice", "-", "s3:GetObject", BUCKET, (), nothing)]
+
+
+def test_who_was_renamed_is_told_if_the_policy_of_a_resource_named_it(story: Story) -> None:
+    story.users("alice")
+    story.did(register_resource, resource=BUCKET)
+    before = story.put(BUCKET, to("alice", allow("s3:GetObject", BUCKET)))
+    story.did(user.update_user, user="alice", new_name="alicia")
+    assert [name for name, _ in story.changed(before).untold] == ["alicia"]
+
+
 # Blast radius
+
+
+def test_a_key_could_do_what_policies_of_resources_granted_its_owner(story: Story) -> None:
+    story.users("alice")
+    key = story.key("alice")
+    story.did(register_resource, resource=BUCKET)
+    put = story.put(BUCKET, to("alice", allow("s3:GetObject", f"{BUCKET}/*")))
+    story.put(BUCKET, to("bob", allow("s3:PutObject")))
+    found = story.radius(key)
+    assert [(one.pattern, one.resource, one.policies, one.first, one.last) for one in found.permissions] == [
+        ("s3:GetObject", f"{BUCKET}/*", ((LABEL, None),), put, put)
+    ]
+    assert found.data == ["s3:GetObject"]
+
+
+def test_who_is_denied_by_the_policy_of_a_resource_is_no_administrator(story: Story) -> None:
+    story.users("alice")
+    story.did(register_resource, resource=BUCKET)
+    story.put(BUCKET, to("*", deny("s3:DeleteBucket")))
+    story.attach(ADMINISTRATOR, user="alice")
+    found = story.radius(story.key("alice"))
+    assert not found.administrator
+    [whole] = found.permissions
+    assert whole.pattern == "*"
+    assert whole.but_for == (f"s3:DeleteBucket on {BUCKET}", f"s3:DeleteBucket on {BUCKET}/*")
 
 
 def test_a_revoked_key_is_looked_at_from_when_it_is_suspected(story: Story) -> None:
@@ -563,7 +757,7 @@ def test_thousands_of_users_with_self_service_are_looked_at_in_seconds() -> None
     assert {len(path.steps) for path in found.paths} == {1}
     assert len(found.paths) == 300
     assert found.untold == []
-    compared = changes(many(3_000), many(3_000, extra=True), GrantEvents({}), CATALOGUE)
+    compared = changes(Moment(many(3_000)), Moment(many(3_000, extra=True)), GrantEvents({}), CATALOGUE)
     assert {(one.difference.gained, one.difference.patterns[0][0]) for one in compared.changes} == {(True, "ec2:*")}
     assert len(compared.changes) == 3_000
     assert time.monotonic() - began < 60

@@ -1,5 +1,7 @@
 """What the owner of an access key could do, from a moment on, and what the key did: also of a key that is long gone.
 
+What policies of the account's own resources granted the owner is part of it.
+
 The period begins when the key is suspected from, and ends when the key did: revoked, or past its grace. What could be done
 is the union over the period: what was allowed at its beginning, and after every event that gave the owner something or took
 something away. What was done is what the ledger knows: its own commands, and the uses that were recorded.
@@ -13,13 +15,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iamledger import store
+from iamledger.access.comparisons import Comparisons
+from iamledger.access.governing import READS as OF_RESOURCES
+from iamledger.access.governing import Governing, OfResources, may_be_about, read_resource_policies
+from iamledger.access.grant_events import OF_RESOURCES as RESOURCE_TYPES
 from iamledger.access.grant_events import TYPES
 from iamledger.access.grants import READS, Grants, UnreadablePolicy, read_grants
-from iamledger.access.permissions import data_of, is_administrator, is_unlimited, permissions, services_of
+from iamledger.access.permissions import data_of, is_administrator, is_unlimited, services_of
 from iamledger.engine.view import open_view
 from iamledger.history import of_access_key
 from iamledger.iam.refusals import InvalidInput
-from iamledger.policy import compile_policies
+from iamledger.iam.resource_arn import governing_arns
+from iamledger.policy import PolicySet, compile_policies
 from iamledger.policy.comparing import Actions, Difference
 from iamledger.read_models import all_projections
 
@@ -148,7 +155,7 @@ def blast_radius(
     known: dict[Permission, Permission] = {}
     seen: dict[object, list[Permission]] = {}
     allowed: list[Difference] = []
-    for first, last, grants in _moments(connection, account_id, period, found):
+    for first, last, grants, resources in _moments(connection, account_id, period, found):
         if period.user_id not in grants.users:
             continue
         try:
@@ -158,12 +165,16 @@ def blast_radius(
             continue
         caller = grants.caller(period.user_id)
         ways = frozenset((one.policy.label, one.group and one.group.name) for one in grants.holdings(period.user_id))
-        key = (caller.arn, str(caller.facts), policies, ways)
+        governing = Governing({}, resources)
+        key = (caller.arn, str(caller.facts), policies, ways, tuple(governing.areas(caller)))
         if key not in seen:
-            compared = permissions(policies, caller, actions)
+            compared = Comparisons(actions, governing).compared(PolicySet(), policies, caller)
+            found.untold += [text for text in governing.unread.values() if text not in found.untold]
             found.untold += [text for text in compared.untold if text not in found.untold]
             found.administrator = found.administrator or (
-                is_administrator(compile_policies(policies), caller) and is_unlimited(policies, compared)
+                is_administrator(compile_policies(policies), caller)
+                and is_unlimited(policies, compared)
+                and not (governing.unread or governing.denies(caller))
             )
             allowed += compared.differences
             seen[key] = []
@@ -190,9 +201,15 @@ def _held(grants: Grants, user_id: str, label: str) -> Held:
 
 def _moments(
     connection: store.Connection, account_id: str, period: Period, found: BlastRadius
-) -> Iterator[tuple[int, int, Grants]]:
+) -> Iterator[tuple[int, int, Grants, OfResources]]:
     """The grants from one change of them to the next, with the first and the last position of each."""
-    positions = [period.first, *_changes(connection, account_id, period)]
+    projections = [all_projections()[name] for name in (*READS, *OF_RESOURCES)]
+    with open_view(connection, account_id, projections[-len(OF_RESOURCES) :], position=period.first) as view:
+        put = {arn: policy.text for arn, policy in read_resource_policies(view).items()}
+    positions = [
+        period.first,
+        *sorted({*_changes(connection, account_id, period), *_put(connection, account_id, period, put)}),
+    ]
     if len(positions) > MOST_MOMENTS:
         found.untold.append(
             f"what was allowed for a short time only: grants of the account changed {len(positions) - 1} times in the"
@@ -200,10 +217,9 @@ def _moments(
         )
         step = len(positions) / MOST_MOMENTS
         positions = sorted({positions[int(n * step)] for n in range(MOST_MOMENTS)} | {positions[-1]})
-    projections = [all_projections()[name] for name in READS]
     for first, following in zip(positions, [*positions[1:], period.last + 1], strict=True):
         with open_view(connection, account_id, projections, position=first) as view:
-            yield first, following - 1, read_grants(view, period.user_id)
+            yield first, following - 1, read_grants(view, period.user_id), read_resource_policies(view)
 
 
 def _changes(connection: store.Connection, account_id: str, period: Period) -> list[int]:
@@ -222,6 +238,20 @@ def _changes(connection: store.Connection, account_id: str, period: Period) -> l
             },
         ).fetchall()
     return [position for (position,) in rows]
+
+
+def _put(connection: store.Connection, account_id: str, period: Period, held: Mapping[str, str]) -> list[int]:
+    """The positions at which policies of resources changed that may be about the owner, or that lie in such ones."""
+    with store.translated():
+        rows = connection.execute(
+            "SELECT position, data->>'resource_arn', data->>'document' FROM iamledger.events"
+            " WHERE account_id = %(account)s AND position > %(first)s AND position <= %(last)s"
+            " AND type = ANY(%(types)s) ORDER BY position",
+            {"account": account_id, "first": period.first, "last": period.last, "types": list(RESOURCE_TYPES)},
+        ).fetchall()
+    texts = [*held.items(), *((arn, text) for _, arn, text in rows if text)]
+    about = {arn for arn, text in texts if may_be_about(arn, text, period.user_id)}
+    return [position for position, arn, _ in rows if about.intersection(governing_arns(arn))]
 
 
 def _commands(connection: store.Connection, account_id: str, access_key_id: str, period: Period) -> list[RecordedEvent]:

@@ -1,6 +1,7 @@
 """Permissions gained and lost by users between two moments, and the events that did it.
 
-Users whose policies say the same, word by word, at both moments are not looked at; of the others, what their policies allow
+Policies of the account's own resources count as identity policies do. Users whose policies say the same, word by word, at
+both moments, and those of resources about them as well, are not looked at; of the others, what their policies allow
 is compared (`policy/comparing/differences.py`), not how they are written or by which way they are held. It is compared for
 the user as it is at the second moment: who was renamed or tagged otherwise is told among what was not compared, if a policy
 could tell.
@@ -9,18 +10,20 @@ could tell.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from iamledger.access.grant_events import GrantEvents, gave, took
+from iamledger.access.comparisons import Comparisons, hang_on_caller
+from iamledger.access.governing import READS as READS_OF_RESOURCES
+from iamledger.access.governing import Governing, OfResources, governing
+from iamledger.access.grant_events import GrantEvents, gave, took, turned
+from iamledger.access.grants import READS as READS_OF_GRANTS
 from iamledger.access.grants import Grants, HeldPolicy, UnreadablePolicy, User
-from iamledger.policy import Caller, Pattern, Policy, PolicySet, Variable
-from iamledger.policy.comparing import Actions, Budget, Cause, Compared, Difference, differences
+from iamledger.policy import Layer, PolicySet
+from iamledger.policy.comparing import Actions, Cause, Difference
 
 if TYPE_CHECKING:
     from iamledger.store import RecordedEvent
-
-_OF_CALLERS = ("aws:username", "aws:userid", "aws:principal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,77 +53,80 @@ class Changes:
     untold: list[tuple[str | None, str]] = field(default_factory=list)
 
 
+READS = (*READS_OF_GRANTS, *READS_OF_RESOURCES)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What users hold at a moment, and the policies of resources."""
+
+    grants: Grants
+    resources: OfResources = field(default_factory=dict)
+
+
 def changes(
-    before: Grants, after: Grants, events: GrantEvents, actions: Actions, user_ids: frozenset[str] | None = None
+    before: Moment, after: Moment, events: GrantEvents, actions: Actions, user_ids: frozenset[str] | None = None
 ) -> Changes:
     """What users gained and lost, all or some, by name. Those who are there at one moment only are nobody at the other."""
-    found = Changes()
-    users = {**before.users, **after.users}
-    comparisons = _Comparisons(actions)
-    for user in sorted(users.values(), key=lambda user: (user.name.lower(), user.id)):
-        if user_ids is not None and user.id not in user_ids:
-            continue
-        if not _may_differ(user.id, before, after):
-            continue
+    return _Changes(before, after, events, actions).found(user_ids)
+
+
+class _Changes:
+    def __init__(self, before: Moment, after: Moment, events: GrantEvents, actions: Actions) -> None:
+        self._before, self._after, self._events, self._actions = before, after, events, actions
+        self._made: dict[tuple[bool, bool], Comparisons] = {}
+
+    def found(self, user_ids: frozenset[str] | None) -> Changes:
+        """The changes of all users, or of some."""
+        before, after = self._before.grants, self._after.grants
+        found = Changes(untold=[(None, text) for text in self._comparisons(True, True).governing.unread.values()])
+        users = {**before.users, **after.users}
+        for user in sorted(users.values(), key=lambda user: (user.name.lower(), user.id)):
+            if user_ids is None or user.id in user_ids:
+                self._add(user, found)
+        return found
+
+    def _comparisons(self, before: bool, after: bool) -> Comparisons:
+        """Those for users who are there before, or after."""
+        if (before, after) not in self._made:
+            sides = (self._before.resources if before else {}, self._after.resources if after else {})
+            self._made[before, after] = Comparisons(self._actions, Governing(*sides))
+        return self._made[before, after]
+
+    def _add(self, user: User, found: Changes) -> None:
+        before, after = self._before.grants, self._after.grants
+        comparisons = self._comparisons(user.id in before.users, user.id in after.users)
+        caller = (after if user.id in after.users else before).caller(user.id)
+        if not _may_differ(user.id, before, after) and not comparisons.governing.changed_about(caller):
+            return
         try:
             sets = [_policies(grants, user.id) for grants in (before, after)]
         except UnreadablePolicy as error:
             found.untold.append((user.name, str(error)))
-            continue
-        caller = (after if user.id in after.users else before).caller(user.id)
+            return
         compared = comparisons.compared(sets[0], sets[1], caller)
         found.untold += [(user.name, text) for text in compared.untold]
         for difference in compared.differences:
-            sources = tuple(_sources(difference, user.id, before, after, events))
-            found.changes.append(Change(user, difference, sources))
-        if _is_somebody_else(user.id, before, after) and any(map(_looks_at_callers, sets)):
+            found.changes.append(Change(user, difference, tuple(self._sources(difference, user.id))))
+        if _is_somebody_else(user.id, before, after) and (
+            any(map(hang_on_caller, sets)) or comparisons.governing.tells_apart(before.caller(user.id), caller)
+        ):
             found.untold.append((user.name, "what its old name, path or tags made of its policies"))
-    return found
 
+    def _sources(self, difference: Difference, user_id: str) -> Iterator[Source]:
+        for cause in difference.causes:
+            if cause.layer is Layer.RESOURCE:
+                yield Source(cause, None, None, self._turned(cause, difference.witness.resource))
+            else:
+                yield _source(cause, user_id, self._before.grants, self._after.grants, self._events)
 
-class _Comparisons:
-    """Comparisons of policies, of which each that is the same for several users is made once."""
-
-    def __init__(self, actions: Actions) -> None:
-        self._actions = actions
-        self._known: dict[tuple[object, ...], Compared] = {}
-        self._about: dict[tuple[str, int], frozenset[str]] = {}
-
-    def compared(self, before: PolicySet, after: PolicySet, caller: Caller) -> Compared:
-        """What somebody gains and loses."""
-        before, after = self._related(before, after)
-        own: object = caller.arn if _looks_at_callers(before) or _looks_at_callers(after) else None
-        key = (*map(_key, (before, after)), own)
-        if key not in self._known:
-            self._known[key] = differences(before, after, caller, self._actions, Budget())
-        return self._known[key]
-
-    def _related(self, before: PolicySet, after: PolicySet) -> tuple[PolicySet, PolicySet]:
-        """The same without those policies that are about other services than whatever changed."""
-        if before.boundary != after.boundary:
-            return before, after
-        texts = [{policy.document for policy in one.identity} for one in (before, after)]
-        changed = [
-            policy for one in (before, after) for policy in one.identity if policy.document in texts[0] ^ texts[1]
-        ]
-        services = frozenset[str]().union(*(self._services(policy) for policy in changed))
-
-        def kept(policies: PolicySet) -> PolicySet:
-            related = (one for one in policies.identity if "*" in services or self._services(one) & {"*", *services})
-            return replace(policies, identity=tuple(related))
-
-        return kept(before), kept(after)
-
-    def _services(self, policy: Policy) -> frozenset[str]:
-        """The services that a policy is about; `*` among them if it may be about all."""
-        key = (policy.label, id(policy.document))  # an inline policy has the same label at both moments
-        if key not in self._about:
-            self._about[key] = frozenset(
-                "*" if statement.not_action else pattern.text.partition(":")[0].lower()
-                for statement in policy.document.statements
-                for pattern in (*statement.action, *statement.not_action)
-            )
-        return self._about[key]
+    def _turned(self, cause: Cause, resource: str) -> RecordedEvent | None:
+        """The event by which a statement of the policy of a resource came or went."""
+        policy = governing((self._after if cause.after else self._before).resources, resource)
+        if policy is None or cause.index is None:
+            return None
+        statement = policy.policy.document.statements[cause.index]
+        return turned(self._before.resources, resource, statement, self._events, there=cause.after)
 
 
 def _may_differ(user_id: str, before: Grants, after: Grants) -> bool:
@@ -135,10 +141,6 @@ def _texts(user_id: str, grants: Grants) -> object:
     return user_id in grants.users, held, boundary and boundary[0].text
 
 
-def _key(policies: PolicySet) -> object:
-    return frozenset(one.label for one in policies.identity), policies.boundary and policies.boundary.label
-
-
 def _policies(grants: Grants, user_id: str) -> PolicySet:
     return grants.policy_set(user_id) if user_id in grants.users else PolicySet()
 
@@ -148,35 +150,14 @@ def _is_somebody_else(user_id: str, before: Grants, after: Grants) -> bool:
     return bool(one and other) and before.caller(user_id) != after.caller(user_id)
 
 
-def _looks_at_callers(policies: PolicySet) -> bool:
-    """Whether what policies allow hangs on who asks."""
-    return any(
-        any(
-            isinstance(part, Variable) for pattern in patterns if isinstance(pattern, Pattern) for part in pattern.parts
-        )
-        or any(condition.key.lower().startswith(_OF_CALLERS) for condition in statement.conditions)
-        for _, _, some in policies.layers()
-        for policy in some
-        for statement in policy.document.statements
-        for patterns in (
-            (*statement.resource, *statement.not_resource, *(o for c in statement.conditions for o in c.operands)),
-        )
-    )
-
-
-def _sources(
-    difference: Difference, user_id: str, before: Grants, after: Grants, events: GrantEvents
-) -> Iterator[Source]:
-    for cause in difference.causes:
-        grants = after if cause.after else before
-        if cause.after:
-            event = gave(before, after, user_id, cause.label, events)
-        else:
-            event = took(before, user_id, cause.label, events)
-        holding = next((one for one in grants.holdings(user_id) if one.policy.label == cause.label), None)
-        bound = grants.boundaries.get(user_id)
-        policy = holding.policy if holding else bound[0] if bound else None
-        yield Source(cause, policy, holding.group.name if holding and holding.group else None, event)
+def _source(cause: Cause, user_id: str, before: Grants, after: Grants, events: GrantEvents) -> Source:
+    grants = after if cause.after else before
+    label = cause.label
+    event = gave(before, after, user_id, label, events) if cause.after else took(before, user_id, label, events)
+    holding = next((one for one in grants.holdings(user_id) if one.policy.label == label), None)
+    bound = grants.boundaries.get(user_id)
+    policy = holding.policy if holding else bound[0] if bound else None
+    return Source(cause, policy, holding.group.name if holding and holding.group else None, event)
 
 
 def row_of(change: Change) -> Mapping[str, Any]:

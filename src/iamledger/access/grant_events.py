@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from iamledger import store
-from iamledger.access.grants import Grants, HeldPolicy
+from iamledger.access.governing import OfResources, document_of
+from iamledger.access.grants import Grants, HeldPolicy, UnreadablePolicy
+from iamledger.iam.resource_arn import governing_arns
+from iamledger.policy import Statement
 
 if TYPE_CHECKING:
     from iamledger.engine.view import View
 
 ATTACHED = ("UserPolicyAttached", "GroupPolicyAttached")
+OF_RESOURCES = ("ResourcePolicyPut", "ResourcePolicyDeleted")
 TYPES = (
     *ATTACHED,
     *("UserPolicyDetached", "GroupPolicyDetached"),
@@ -30,7 +35,7 @@ class GrantEvents:
     by_key: dict[tuple[str, ...], list[store.RecordedEvent]]
 
     def about(self, *key: str) -> list[store.RecordedEvent]:
-        """Those about a user's or group's policy, a membership, a boundary, or a policy's version in force."""
+        """Those about a user's or group's policy, a membership, a boundary, a policy's version in force, or a resource."""
         return self.by_key.get(key, [])
 
 
@@ -45,7 +50,8 @@ def read_grant_events(
     """The events after one position and up to another. `arns` are those of managed policies by their ids."""
     found: dict[tuple[str, ...], list[store.RecordedEvent]] = defaultdict(list)
     conditions = "account_id = %(account)s AND position > %(after)s AND position <= %(upto)s AND type = ANY(%(types)s)"
-    parameters = {"account": account_id, "after": after, "upto": upto, "types": list(TYPES), "limit": None}
+    types = [*TYPES, *OF_RESOURCES]
+    parameters = {"account": account_id, "after": after, "upto": upto, "types": types, "limit": None}
     for event in store.select(connection, conditions, parameters):
         found[_key(event, arns)].append(event)
     return GrantEvents(found)
@@ -53,6 +59,8 @@ def read_grant_events(
 
 def _key(event: store.RecordedEvent, arns: Mapping[str, str]) -> tuple[str, ...]:
     data: Any = event.data
+    if event.type in OF_RESOURCES:
+        return "resource", str(data["resource_arn"])
     principal = str(data.get("user_id") or data.get("group_id"))
     if event.type == "DefaultPolicyVersionSet":
         return "version", arns.get(data["policy_id"], data["policy_id"])
@@ -95,6 +103,31 @@ def took(grants: Grants, user_id: str, label: str, events: GrantEvents) -> store
         if begins:
             found.append(min(begins, key=_position))
     return max(found, key=_position, default=None)
+
+
+def turned(
+    before: OfResources, resource: str, statement: Statement, events: GrantEvents, *, there: bool
+) -> store.RecordedEvent | None:
+    """The last event since which a statement is, or is not, in the policy that governs a resource."""
+    arns = governing_arns(resource)
+    texts = {arn: before[arn].text for arn in arns if arn in before}
+    found, held = None, _has(texts, arns, statement)
+    for event in sorted((event for arn in arns for event in events.about("resource", arn)), key=_position):
+        texts.pop(event.data["resource_arn"], None)
+        if event.type == "ResourcePolicyPut":
+            texts[event.data["resource_arn"]] = event.data["document"]
+        if held != (held := _has(texts, arns, statement)) and held == there:
+            found = event
+    return found
+
+
+def _has(texts: Mapping[str, str], arns: Iterable[str], statement: Statement) -> bool:
+    arn = next((arn for arn in arns if arn in texts), None)
+    if arn is None:
+        return False
+    with suppress(UnreadablePolicy):
+        return any(replace(one, sid=statement.sid) == statement for one in document_of(arn, texts[arn]).statements)
+    return False
 
 
 def _ways(grants: Grants, user_id: str, label: str, events: GrantEvents) -> Iterator[list[list[store.RecordedEvent]]]:

@@ -1,11 +1,11 @@
-"""What policies allow altogether, in few words: by patterns of actions and of resources, with the conditions."""
+"""What of the permissions that somebody has is worth a word of its own: everything, services, actions that tell data."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 from iamledger.policy import Caller, CompiledPolicies, PolicySet, Request
-from iamledger.policy.comparing import Actions, Budget, Compared, Difference, differences
+from iamledger.policy.comparing import Compared, Difference
 
 DATA = (
     "s3:GetObject",
@@ -30,11 +30,6 @@ _OF_ALL = (
     ("example:Anything", "arn:aws:example:us-east-1:{account}:anything"),
 )
 """Requests of services that have little in common, one of which does not exist: who may do all of them may do all."""
-
-
-def permissions(policies: PolicySet, caller: Caller, actions: Actions) -> Compared:
-    """What a caller may do: what it gains when it has been given the policies."""
-    return differences(PolicySet(), policies, caller, actions, Budget())
 
 
 def is_administrator(compiled: CompiledPolicies, caller: Caller) -> bool:

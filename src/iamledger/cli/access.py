@@ -20,7 +20,6 @@ from iamledger.cli.access_answers import (
     with_written_keys,
 )
 from iamledger.cli.access_questions import in_force, named_users, parsed_document
-from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.completing import ACCESS_KEY, POLICY, USER
 from iamledger.cli.documents import document_text
 from iamledger.cli.escalations import tell_users
@@ -71,26 +70,28 @@ def diff(
     difference. Actions are those of the services that are known; for each difference there is a request that shows it (in
     JSON). What could not be compared is told.
     """
-    from iamledger.access.differences import changes, row_of
+    from iamledger.access.differences import READS, Moment, changes, row_of
+    from iamledger.access.governing import read_resource_policies
     from iamledger.access.grant_events import policy_arns, read_grant_events
-    from iamledger.access.grants import READS, read_grants
+    from iamledger.access.grants import read_grants
     from iamledger.iam.refusals import InvalidInput
     from iamledger.services import open_catalogue
 
     at.as_of = to
     with at.view(*READS) as view:
         after, second, arns = read_grants(view), at.origin(view), policy_arns(view)
+        last = Moment(after, read_resource_policies(view))
     at.as_of = from_
     with at.view(*READS) as view:
         before, first, arns = read_grants(view), at.origin(view), {**policy_arns(view), **arns}
+        begin = Moment(before, read_resource_policies(view))
     if before.position > after.position:
         raise InvalidInput(f"Position {before.position} (--from) comes after position {after.position} (--to).")
     users = None if principal is None else named_users(principal, before, after)
     connection = at.database.connection
     events = read_grant_events(connection, at.account_id, before.position, after.position, arns)
-    found = changes(before, after, events, open_catalogue(at.settings), users)
+    found = changes(begin, last, events, open_catalogue(at.settings), users)
     at.as_of = to
-    note_resource_policies(at)
     rows = [with_written_keys(row_of(change), change.user.id, before, after) for change in found.changes]
     if at.output is Output.JSON:
         untold = [{"UserName": name, "What": text} for name, text in found.untold]
@@ -181,7 +182,6 @@ def blast_radius_(at: Reading, key_id: KeyId, since: SuspectedOption = None) -> 
     found = blast_radius(connection, account_id, key_id, period, open_catalogue(at.settings))
     paths = paths_of_period(at, period)
     owner = owner_name(connection, account_id, period.user_id, period.last)
-    note_resource_policies(at)
     tell_radius(at, origin, summary_of(key_id, owner, found), found, paths)
 
 

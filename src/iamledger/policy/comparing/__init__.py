@@ -19,7 +19,7 @@ Work is bounded (`Budget`), and what was not compared for that is told, never le
 from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, clipped
 from iamledger.policy.comparing.automata import Glob, action_glob, resource_glob
 from iamledger.policy.comparing.contexts import satisfying, told_conditions, violating
-from iamledger.policy.comparing.differences import Compared, Difference, differences
+from iamledger.policy.comparing.differences import Compared, Difference, differences, includes
 from iamledger.policy.comparing.exploring import Budget, Exhausted, covers, meets
 from iamledger.policy.comparing.instances import instance
 from iamledger.policy.comparing.meanings import Actions
@@ -46,6 +46,7 @@ __all__ = [
     "counts",
     "covers",
     "differences",
+    "includes",
     "instance",
     "meets",
     "novelties",

@@ -25,9 +25,9 @@ from itertools import chain
 
 from iamledger.policy.callers import Caller
 from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, area_globs
-from iamledger.policy.comparing.automata import Glob, Joint
+from iamledger.policy.comparing.automata import Glob, Joint, resource_glob
 from iamledger.policy.comparing.contexts import Context, holds
-from iamledger.policy.comparing.exploring import Budget, Exhausted, explore
+from iamledger.policy.comparing.exploring import Budget, Exhausted, covers, explore
 from iamledger.policy.comparing.instances import EXAMPLE, instance
 from iamledger.policy.comparing.meanings import Actions, Meant
 from iamledger.policy.comparing.naming import Cause, Name, Naming
@@ -35,9 +35,9 @@ from iamledger.policy.comparing.scenarios import Scenarios
 from iamledger.policy.comparing.sides import Match, Placed, Sides, elsewhere, literally
 from iamledger.policy.comparing.telling import Row, Telling, ToldActions
 from iamledger.policy.compiled import CompiledPolicies, compile_policies
-from iamledger.policy.patterns import Pattern
+from iamledger.policy.patterns import Pattern, read_pattern
 from iamledger.policy.policy_sets import PolicySet
-from iamledger.policy.requests import Request
+from iamledger.policy.requests import Layer, Request
 from iamledger.policy.substitution import Facts
 from iamledger.policy.words import clip
 
@@ -62,6 +62,31 @@ class Difference:
     condition: str | None
     causes: tuple[Cause, ...]
     witness: Request
+
+
+def includes(wide: Difference, narrow: Difference) -> bool:
+    """Whether a difference elsewhere says all that one in an area does, of which identity policies alone are the cause."""
+    return (
+        (wide.gained, wide.causes, _wanted(wide)) == (narrow.gained, narrow.causes, _wanted(narrow))
+        and all(cause.layer is not Layer.RESOURCE for cause in narrow.causes)
+        and set(narrow.actions) <= set(wide.actions)
+        and _around(wide.resource, narrow.resource)
+    )
+
+
+def _wanted(difference: Difference) -> str:
+    """The conditions that must hold; what a Deny takes out is an exception of the wide one."""
+    return (difference.condition or "").partition("unless ")[0].rstrip(", ")
+
+
+def _around(wide: str, narrow: str) -> bool:
+    """Whether the words for resources in an area are those of a pattern, or of others, in that area."""
+    if wide.startswith("all but "):
+        return narrow.startswith("all of ")
+    if narrow.startswith(("all of ", f"{wide} in ")):
+        return wide == "*" or narrow.startswith(f"{wide} in ")
+    one, other = (resource_glob(read_pattern(text.partition(" in ")[0], variables=True)) for text in (wide, narrow))
+    return one is not None and other is not None and covers([one], other, Budget())
 
 
 @dataclass
@@ -134,7 +159,8 @@ class _Comparison:
         """All that differs."""
         statements = [placed.statement for placed in self._sides.placed]
         patterns = [pattern for one in statements for pattern in one.action]
-        told = Telling(self._meant, [*patterns, *(pattern for one in statements for pattern in one.not_action)])
+        words = [*patterns, *(pattern for one in statements for pattern in one.not_action)]
+        told = Telling(self._meant, words)
         for number, (about, actions) in enumerate(classes := self._classes()):
             found = list(self._found(about))
             for excepting, some in self._excepting(actions) if found else ():
@@ -144,9 +170,11 @@ class _Comparison:
                 left = [action for _, some in classes[number:] for action in some]
                 self._untold[f"{_few(left)}: there is more to compare than the work that a comparison may take"] = None
                 break
-        rows = [_difference(row, *told.told(row, patterns)) for row in told.rows()]
+        if rows := list(told.rows()):
+            words += [pattern for about in self._elsewhere for some in about for pattern in some]
         self._untold.update(dict.fromkeys(self._scenarios.untold()))
-        return Compared(rows, list(self._untold), list(self._met.values()))
+        told_rows = [_difference(row, *told.told(row, patterns)) for row in rows]
+        return Compared(told_rows, list(self._untold), list(self._met.values()))
 
     def _classes(self) -> list[tuple[tuple[Placed, ...], list[str]]]:
         """Actions, together with those that the same statements are about."""

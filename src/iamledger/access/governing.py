@@ -1,0 +1,197 @@
+"""The policies of an account's own resources, for all that is told of many requests: whom each is about, and where.
+
+A policy is looked at for those only whom its statements name: the user, its account in a Deny, or everybody. Users whom the
+same statements are about are compared once. Resources of other accounts are not here: those have ledgers of their own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from iamledger.access.grants import How, UnreadablePolicy
+from iamledger.iam.resource_arn import governing_arns
+from iamledger.policy import (
+    Caller,
+    Grant,
+    Kind,
+    Layer,
+    Pattern,
+    Policy,
+    PolicyDocument,
+    PolicyError,
+    Source,
+    Statement,
+    Variable,
+    parse,
+)
+from iamledger.policy.comparing import NOWHERE, Areas, Governed
+from iamledger.policy.sources import sources
+from iamledger_projections.resource_policies import policies_of
+
+if TYPE_CHECKING:
+    from iamledger.engine.view import View
+
+READS = ("resource_policies",)
+
+_OF_CALLERS = ("aws:username", "aws:userid", "aws:principal")
+_parse = lru_cache(4_096)(parse)
+"""Read once, though at many moments."""
+
+
+@dataclass(frozen=True)
+class OfResource:
+    """The policy of a resource, and who put it, and when."""
+
+    arn: str
+    text: str = field(repr=False)
+    granted: How
+
+    @property
+    def label(self) -> str:
+        """What stands for it in explanations."""
+        return label_of(self.arn)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """For the policy engine. Raises UnreadablePolicy."""
+        return Policy(self.label, document_of(self.arn, self.text))
+
+
+OfResources = Mapping[str, OfResource]
+"""By the ARNs of resources."""
+
+
+def label_of(arn: str) -> str:
+    """What stands for the policy of a resource in explanations."""
+    return f"policy of resource {arn}"
+
+
+def document_of(arn: str, text: str) -> PolicyDocument:
+    """The text of the policy of a resource, understood. Raises UnreadablePolicy."""
+    try:
+        return _parse(text, Kind.RESOURCE)
+    except PolicyError as error:
+        raise UnreadablePolicy(f"{label_of(arn)} cannot be read: {error}") from None
+
+
+def read_resource_policies(view: View) -> OfResources:
+    """The policies of all resources, as of the view, which must have the projections `READS`."""
+    return {
+        row["resource_arn"]: OfResource(
+            row["resource_arn"],
+            row["document"],
+            How(row["position"], row["at"], row["by"], row["reason"], row["ticket"]),
+        )
+        for row in policies_of(view)
+    }
+
+
+def governing(policies: OfResources, resource: str) -> OfResource | None:
+    """The policy that governs a resource, if there is one."""
+    return next((policies[arn] for arn in governing_arns(resource) if arn in policies), None)
+
+
+class Governing:
+    """The policies of resources at two moments, and what of them is about a caller."""
+
+    def __init__(self, before: OfResources, after: OfResources) -> None:
+        self.unread: dict[str, str] = {}
+        """Why what governs some resources cannot be read, by their ARNs: nothing can be said of what lies in them."""
+        self._governed = {arn: self._read(arn, before, after) for arn in sorted({*before, *after})}
+        self._whole = Areas(self._governed.values())
+        self.changed = frozenset(
+            one.arn
+            for one in self._governed.values()
+            if (one.before and one.before.document) != (one.after and one.after.document)
+        )
+        """The resources governed otherwise after than before."""
+        self._about: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._negated: dict[str, set[str]] = defaultdict(set)
+        for governed in self._governed.values():
+            for source in statements(governed):
+                if source.not_principals:
+                    self._negated[source.effect].add(governed.arn)
+                for name in source.principals:
+                    self._about[source.effect, name].add(governed.arn)
+        every = (source for one in self._governed.values() for source in statements(one))
+        self._named = frozenset(name for source in every for name in (*source.principals, *source.not_principals))
+        self._known: dict[object, Areas] = {}
+
+    def _read(self, arn: str, before: OfResources, after: OfResources) -> Governed:
+        try:
+            return Governed(arn, *(_policy(governing(side, arn)) for side in (before, after)))
+        except UnreadablePolicy as error:
+            self.unread[arn] = str(error)
+            return Governed(arn, None, None)
+
+    def meaning(self, caller: Caller) -> frozenset[str]:
+        """By which names policies are about a caller: for those who have the same, they mean the same."""
+        return frozenset(name for name, _ in caller.names if name in self._named)
+
+    def areas(self, caller: Caller) -> Areas:
+        """Those whose policies may be about a caller, and those in them, whose own policies are not."""
+        key = self.meaning(caller)
+        if key not in self._known:
+            arns = {*self.unread, *self._negated["Allow"], *self._negated["Deny"]}
+            for name, grant in caller.names:
+                arns |= self._about.get(("Deny", name), set())
+                if grant >= Grant.PASSES_IDENTITY:
+                    arns |= self._about.get(("Allow", name), set())
+            inner = (one.arn for arn in arns for one in self._whole.inside(arn))
+            self._known[key] = Areas(self._governed[arn] for arn in sorted({*arns, *inner})) if arns else NOWHERE
+        return self._known[key]
+
+    def changed_about(self, caller: Caller) -> bool:
+        """Whether what may be about a caller changed."""
+        return bool(self.changed) and any(one.arn in self.changed for one in self.areas(caller))
+
+    def tells_apart(self, one: Caller, other: Caller) -> bool:
+        """Whether a policy is about one of two callers and not about the other, or may be."""
+        return self.meaning(one) != self.meaning(other) or any(
+            looks_at_callers(source.statement)
+            for caller in (one, other)
+            for governed in self.areas(caller)
+            for source in statements(governed)
+        )
+
+    def denies(self, caller: Caller) -> bool:
+        """Whether a Deny of theirs may be about a caller."""
+        return bool(self._negated["Deny"]) or any(("Deny", name) in self._about for name, _ in caller.names)
+
+
+def _policy(found: OfResource | None) -> Policy | None:
+    return found.policy if found else None
+
+
+def may_be_about(arn: str, text: str, user_id: str) -> bool:
+    """Whether the policy of a resource may be about a user, who may have had any name. True if it cannot be read."""
+    try:
+        document = document_of(arn, text)
+    except UnreadablePolicy:
+        return True
+    return any(
+        bool(statement.not_principal)
+        or any(
+            one.id in ("*", user_id) or ":user/" in one.id or statement.effect == "Deny" for one in statement.principal
+        )
+        for statement in document.statements
+    )
+
+
+def statements(governed: Governed) -> Iterator[Source]:
+    """The statements of what governs a resource, before and after."""
+    for policy in filter(None, (governed.before, governed.after)):
+        yield from sources(policy, Layer.RESOURCE)
+
+
+def looks_at_callers(statement: Statement) -> bool:
+    """Whether what a statement is about hangs on who asks."""
+    operands = (operand for condition in statement.conditions for operand in condition.operands)
+    patterns = (*statement.resource, *statement.not_resource, *operands)
+    return any(
+        isinstance(part, Variable) for pattern in patterns if isinstance(pattern, Pattern) for part in pattern.parts
+    ) or any(condition.key.lower().startswith(_OF_CALLERS) for condition in statement.conditions)
