@@ -179,15 +179,6 @@ def note_other_principals(at: Reading, asked: Question) -> None:
         )
 
 
-def note_resource_policies(at: Reading) -> None:
-    """Say that policies of resources are not among an answer, if the account has any."""
-    with at.view("resource_policies") as view:
-        if view.rows("SELECT FROM {resource_policies} LIMIT 1"):
-            note(
-                "What policies of resources grant or deny is not among this. See: iamledger can, iamledger resource list"
-            )
-
-
 def _governed_in(at: Reading, asked: Question, account_id: str) -> Question | None:
     """The question, if that account has registered the resource. A user is told nothing of other accounts."""
     from iamledger.access.resources import READS, resource_of

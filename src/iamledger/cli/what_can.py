@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iamledger.cli.asking import note_resource_policies
 from iamledger.cli.cells import from_position_cell, if_cell, statement_cell
 from iamledger.cli.completing import USER
 from iamledger.cli.groups import command
@@ -45,13 +44,12 @@ def what_can(
 ) -> None:
     """List everything that somebody may do, and what limits it; now or as of any moment.
 
-    A row for each Allow and each of its resources, with the grant that it comes from. Limits tells what takes away from it:
-    Denies, and the permissions boundary; or that there was too much to compare in full: then ask for fewer actions. Policies
-    of resources are not looked at.
+    A row for each Allow and each of its resources, with the grant that it comes from; policies of the account's own
+    resources grant too. Limits tells what takes away from it: Denies, and the permissions boundary; or that there was too
+    much to compare in full: then ask for fewer actions. What resources of other accounts grant is not told.
     """
-    from iamledger.access.grants import READS
     from iamledger.access.questions import named_principal
-    from iamledger.access.what_can import COLUMNS
+    from iamledger.access.what_can import COLUMNS, READS
     from iamledger.access.what_can import what_can as found
 
     asked = _asked(service, action)
@@ -61,7 +59,6 @@ def what_can(
             at.tell_table([_for_people(row) for row in rows], TABLE, view, "Nothing is allowed.")
         else:
             at.tell("Permissions", rows, view, COLUMNS)
-    note_resource_policies(at)
 
 
 def _asked(service: str | None, action: str | None) -> Span | None:

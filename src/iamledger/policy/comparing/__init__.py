@@ -16,7 +16,7 @@ Conditions are compared by what they ask (`implications.py`), and tried out in c
 Work is bounded (`Budget`), and what was not compared for that is told, never left out.
 """
 
-from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, clipped
+from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, both, clipped
 from iamledger.policy.comparing.automata import Glob, action_glob, resource_glob
 from iamledger.policy.comparing.contexts import satisfying, told_conditions, violating
 from iamledger.policy.comparing.differences import Compared, Difference, differences, includes
@@ -42,6 +42,7 @@ __all__ = [
     "Novelty",
     "ToldActions",
     "action_glob",
+    "both",
     "clipped",
     "counts",
     "covers",

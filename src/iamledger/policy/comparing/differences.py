@@ -119,6 +119,8 @@ def differences(
     )
 
 
+_FEW = 16
+"""So many areas are told apart at once, as soon as one must be."""
 _Reaches = Sequence[tuple[Pattern | None, Glob]]
 
 
@@ -152,6 +154,7 @@ class _Comparison:
         self._scenarios = Scenarios(sides.placed, self._telling, caller.facts)
         self._searched: dict[tuple[object, ...], list[_Found]] = {}
         self._met: dict[str, Governed] = {}
+        self._apart: dict[str, Governed] = {}
         self._untold: dict[str, None] = {}
         self._exhausted = False
 
@@ -255,21 +258,24 @@ class _Comparison:
 
         Where one lies in another area, it is gone through again with that area told apart.
         """
-        apart: dict[str, Governed] = {}
         while True:
             found.clear()
             met: dict[str, Governed] = {}
-            for one in self._all(active, facts, apart.values()):
+            for one in self._all(active, facts, self._apart.values()):
                 area = self._areas.of(one.resource)
                 if area is self._here:
                     found.append(one)
                 elif area is not None:
                     met[area.arn] = area
             self._met.update(met)
-            if met.keys() <= apart.keys():
+            if met.keys() <= self._apart.keys():
                 return
-            for arn, area in met.items():
-                apart |= {arn: area, **{one.arn: one for one in self._areas.inside(arn)}}
+            some = self._areas if len(self._areas) <= _FEW else [*met.values(), *self._inner(met)]
+            self._apart.update((one.arn, one) for one in some)
+
+    def _inner(self, arns: Iterable[str]) -> Iterator[Governed]:
+        for arn in arns:
+            yield from self._areas.inside(arn)
 
     def _all(self, active: list[Placed], facts: Facts, apart: Iterable[Governed]) -> Iterator[_Found]:
         """Resources for which both sides differ, of each set of patterns and areas that match one."""
