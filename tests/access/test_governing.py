@@ -176,11 +176,10 @@ def _row_is_about_request(
         return row_is_about(row, held, asked, caller)
     arn, text = row["PolicyName"].removeprefix("policy of resource "), row["Resource"]
     statement = replace(resources[arn].policy.document.statements[row["Statement"] - 1], principal=(), not_principal=())
-    if not statement.not_resource:
-        pattern = read_resource(text.partition(" in ")[0], variables=True)
-        statement = replace(statement, resource=(pattern,))
+    pattern = read_resource(text.partition(" but for ")[0].partition(" in ")[0], variables=True)
+    within = replace(statement, resource=(pattern,), not_resource=())
     inside = asked["resource"] == arn or asked["resource"].startswith(f"{arn}/")
-    return inside and is_about(statement, asked, caller)
+    return inside and is_about(within, asked, caller) and is_about(statement, asked, caller)
 
 
 # Rows

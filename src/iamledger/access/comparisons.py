@@ -7,11 +7,11 @@ both moments only takes out of what identity policies give and take, and is told
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from iamledger.access.governing import Governing, looks_at_callers, statements
-from iamledger.policy import Caller, Grant, Layer, Policy, PolicySet, Source
+from iamledger.access.governing import Governing, is_own, looks_at_callers, statements
+from iamledger.policy import Caller, Layer, Policy, PolicySet
 from iamledger.policy.comparing import (
     Actions,
     Areas,
@@ -33,8 +33,7 @@ class Comparisons:
         self._actions, self.governing = actions, governing
         self._known: dict[tuple[object, ...], Compared] = {}
         self._about: dict[tuple[str, int], frozenset[str]] = {}
-        self._adding: dict[tuple[object, ...], bool] = {}
-        self._looking: dict[int, bool] = {}
+        self._adding: dict[tuple[object, ...], set[str]] = {}
 
     def compared(self, before: PolicySet, after: PolicySet, caller: Caller) -> Compared:
         """What somebody gains and loses."""
@@ -42,8 +41,8 @@ class Comparisons:
         outside = self._outside(before, after, caller, areas)
         found = Compared(list(outside.differences), list(outside.untold))
         arns = {*(one.arn for one in outside.elsewhere), *self._adding_areas(before, after, caller, areas)}
-        for arn in sorted(arns - self.governing.unread.keys()):
-            inside = self._inside(before, after, caller, areas, areas.at(arn))
+        for here in [one for arn in sorted(arns - self.governing.unread.keys()) if (one := areas.at(arn))]:
+            inside = self._inside(before, after, caller, areas, here)
             found.untold += [text for text in inside.untold if text not in found.untold]
             found.differences += [
                 one for one in inside.differences if not any(includes(other, one) for other in outside.differences)
@@ -78,35 +77,32 @@ class Comparisons:
         areas: Areas,
         here: Governed | None = None,
     ) -> Compared:
-        looks = any(map(hang_on_caller, (before, after))) or self._areas_look(areas if here is None else [here])
+        looks = any(map(hang_on_caller, (before, after)))
+        if here is None:  # their conditions are only told
+            looks = looks or any(areas.at(arn) is not None for arn in self.governing.with_variables)
+        else:
+            looks = looks or any(looks_at_callers(source.statement) for source in statements(here))
         key = (*where, *map(_key, (before, after)), caller.arn if looks else None)
         if key not in self._known:
             self._known[key] = differences(before, after, caller, self._actions, Budget(), areas, here)
         return self._known[key]
 
-    def _areas_look(self, areas: Iterable[Governed]) -> bool:
-        """Whether what policies of areas allow hangs on who asks."""
-        found = False
-        for one in areas:
-            if id(one) not in self._looking:
-                self._looking[id(one)] = any(looks_at_callers(source.statement) for source in statements(one))
-            found = found or self._looking[id(one)]
-        return found
-
     def _adding_areas(self, before: PolicySet, after: PolicySet, caller: Caller, areas: Areas) -> Iterator[str]:
         """The resources whose policies could make a difference, and not only take out of one."""
         bounded = (before.boundary is not None, after.boundary is not None)
         some = (bool(before.identity), bool(after.identity))
-        other_boundary = (before.boundary and before.boundary.document) != (after.boundary and after.boundary.document)
-        key = (self.governing.meaning(caller), bounded, some)
-        for one in areas:
-            if one.arn in self.governing.changed:
-                if (one.arn, *key) not in self._adding:
-                    self._adding[one.arn, *key] = _adds(one, caller, bounded, some)
-                if self._adding[one.arn, *key]:
-                    yield one.arn
-            if other_boundary and any(_hangs_on_boundary(source, caller) for source in statements(one)):
-                yield one.arn
+        if (before.boundary and before.boundary.document) != (after.boundary and after.boundary.document):
+            yield from self.governing.hanging_on_boundaries
+        own = self.governing.naming(caller)
+        everybody = replace(caller, names=tuple(one for one in caller.names if not is_own(one[1])))
+        key = (everybody.names, bounded, some)
+        if key not in self._adding:
+            every = (self.governing.areas(everybody).at(arn) for arn in self.governing.changed)
+            self._adding[key] = {one.arn for one in every if one and _adds(one, everybody, bounded, some)}
+        yield from self._adding[key] - own
+        for arn in own & self.governing.changed:
+            if (one := areas.at(arn)) and _adds(one, caller, bounded, some):
+                yield arn
 
     def _related(
         self, before: PolicySet, after: PolicySet, here: Governed | None = None
@@ -155,13 +151,6 @@ def _adds(governed: Governed, caller: Caller, bounded: tuple[bool, bool], some: 
     ]
     allows = [some[side] or any(one.effect == "Allow" for one in said[side]) for side in (0, 1)]
     return any(one.effect == "Allow" or allows[1 - side] for side in (0, 1) for one in said[side] - said[1 - side])
-
-
-def _hangs_on_boundary(source: Source, caller: Caller) -> bool:
-    """Whether a statement of the policy of a resource means something else beside another boundary."""
-    if source.effect == "Deny":
-        return bool(source.not_principals)
-    return source.grant(caller) is Grant.PASSES_IDENTITY
 
 
 def _may_meet(policy: Policy, arn: str) -> bool:

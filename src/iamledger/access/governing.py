@@ -7,7 +7,7 @@ same statements are about are compared once. Resources of other accounts are not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from iamledger.policy import (
 )
 from iamledger.policy.comparing import NOWHERE, Areas, Governed
 from iamledger.policy.sources import sources
+from iamledger.policy.substitution import has_variables
 from iamledger_projections.resource_policies import policies_of
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ def governing(policies: OfResources, resource: str) -> OfResource | None:
     return next((policies[arn] for arn in governing_arns(resource) if arn in policies), None)
 
 
+def is_own(grant: Grant) -> bool:
+    """Whether a name that is granted so much is a user's own, and no other's."""
+    return grant >= Grant.PASSES_BOUNDARY
+
+
 class Governing:
     """The policies of resources at two moments, and what of them is about a caller."""
 
@@ -111,15 +117,23 @@ class Governing:
         """The resources governed otherwise after than before."""
         self._about: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._negated: dict[str, set[str]] = defaultdict(set)
+        self._naming: dict[str, set[str]] = defaultdict(set)
+        self.with_variables: set[str] = set()
+        """The resources of whose policies a statement is about resources that hang on who asks."""
         for governed in self._governed.values():
             for source in statements(governed):
-                if source.not_principals:
-                    self._negated[source.effect].add(governed.arn)
-                for name in source.principals:
-                    self._about[source.effect, name].add(governed.arn)
-        every = (source for one in self._governed.values() for source in statements(one))
-        self._named = frozenset(name for source in every for name in (*source.principals, *source.not_principals))
+                self._note(governed.arn, source)
         self._known: dict[object, Areas] = {}
+
+    def _note(self, arn: str, source: Source) -> None:
+        if source.not_principals:
+            self._negated[source.effect].add(arn)
+        for name in source.principals:
+            self._about[source.effect, name].add(arn)
+        for name in (*source.principals, *source.not_principals):
+            self._naming[name].add(arn)
+        if any(map(has_variables, (*source.statement.resource, *source.statement.not_resource))):
+            self.with_variables.add(arn)
 
     def _read(self, arn: str, before: OfResources, after: OfResources) -> Governed:
         try:
@@ -130,24 +144,51 @@ class Governing:
 
     def meaning(self, caller: Caller) -> frozenset[str]:
         """By which names policies are about a caller: for those who have the same, they mean the same."""
-        return frozenset(name for name, _ in caller.names if name in self._named)
+        return frozenset(name for name, _ in caller.names if name in self._naming)
+
+    def naming(self, caller: Caller) -> set[str]:
+        """The resources whose policies have a name for a caller that no other user has."""
+        return {arn for name, grant in caller.names if is_own(grant) for arn in self._naming.get(name, ())}
+
+    @property
+    def hanging_on_boundaries(self) -> set[str]:
+        """The resources whose policies may say something else to whom another boundary limits."""
+        everybody = self._about.get(("Allow", "AWS *"), set())
+        return everybody | self._negated["Allow"] | self._negated["Deny"]
 
     def areas(self, caller: Caller) -> Areas:
         """Those whose policies may be about a caller, and those in them, whose own policies are not."""
-        key = self.meaning(caller)
+        names = tuple((name, grant) for name, grant in caller.names if not is_own(grant) and name in self._naming)
+        if names not in self._known:
+            arns = {*self.unread, *self._negated["Allow"], *self._negated["Deny"], *self._of(names)}
+            self._known[names] = Areas(self._with_inner(arns)) if arns else NOWHERE
+        common = self._known[names]
+        own = self._of((name, grant) for name, grant in caller.names if is_own(grant))
+        more = {one.arn: one for one in self._with_inner(own) if common.at(one.arn) is None}
+        if not more:
+            return common
+        key = (names, frozenset(more))
         if key not in self._known:
-            arns = {*self.unread, *self._negated["Allow"], *self._negated["Deny"]}
-            for name, grant in caller.names:
-                arns |= self._about.get(("Deny", name), set())
-                if grant >= Grant.PASSES_IDENTITY:
-                    arns |= self._about.get(("Allow", name), set())
-            inner = (one.arn for arn in arns for one in self._whole.inside(arn))
-            self._known[key] = Areas(self._governed[arn] for arn in sorted({*arns, *inner})) if arns else NOWHERE
+            self._known[key] = Areas(more.values(), common)
         return self._known[key]
+
+    def _of(self, names: Iterable[tuple[str, Grant]]) -> set[str]:
+        """The resources whose policies say something to whom some names are those of."""
+        found: set[str] = set()
+        for name, grant in names:
+            found |= self._about.get(("Deny", name), set())
+            if grant >= Grant.PASSES_IDENTITY:
+                found |= self._about.get(("Allow", name), set())
+        return found
+
+    def _with_inner(self, arns: set[str]) -> Iterator[Governed]:
+        inner = (one.arn for arn in arns for one in self._whole.inside(arn))
+        return (self._governed[arn] for arn in sorted({*arns, *inner}))
 
     def changed_about(self, caller: Caller) -> bool:
         """Whether what may be about a caller changed."""
-        return bool(self.changed) and any(one.arn in self.changed for one in self.areas(caller))
+        areas = self.areas(caller)
+        return any(areas.at(arn) is not None for arn in self.changed)
 
     def tells_apart(self, one: Caller, other: Caller) -> bool:
         """Whether a policy is about one of two callers and not about the other, or may be."""

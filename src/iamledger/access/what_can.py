@@ -159,7 +159,9 @@ class _Resources:
             if asked is None or span.meets(asked):
                 put = self._resources[arn].granted
                 told = {"Actions": str(span), "Conditions": _conditions(source.statement), **row_of(source, None, put)}
-                without = ", ".join(pattern.text for pattern in source.statement.not_resource)
+                without = ", ".join(
+                    one.text for pattern in source.statement.not_resource for one in clipped(pattern, arn)
+                )
                 told["But"] = f" but for {without}" if without else ""
                 bounded = source.grant(self._caller) < Grant.PASSES_BOUNDARY
                 for pattern in _patterns(source.statement, arn):

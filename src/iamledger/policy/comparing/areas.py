@@ -36,33 +36,35 @@ class Governed:
 
 
 class Areas:
-    """The areas of some resources."""
+    """The areas of some resources; of those of others too, of which thousands may be shared."""
 
-    def __init__(self, governed: Iterable[Governed] = ()) -> None:
+    def __init__(self, governed: Iterable[Governed] = (), others: Areas | None = None) -> None:
         self._by_arn = {one.arn: one for one in governed}
+        self._others = others
         self._inner: dict[str, list[Governed]] = defaultdict(list)
         for one in self._by_arn.values():
             for arn in _around(one.arn):
-                if arn in self._by_arn and arn != one.arn:
+                if arn != one.arn:
                     self._inner[arn].append(one)
 
     def __iter__(self) -> Iterator[Governed]:
-        return iter(self._by_arn.values())
+        yield from self._by_arn.values()
+        yield from self._others or ()
 
     def __len__(self) -> int:
-        return len(self._by_arn)
+        return len(self._by_arn) + len(self._others or ())
 
-    def at(self, arn: str) -> Governed:
-        """That of a resource that has one."""
-        return self._by_arn[arn]
+    def at(self, arn: str) -> Governed | None:
+        """That of a resource, if it has one."""
+        return self._by_arn.get(arn) or (self._others.at(arn) if self._others else None)
 
     def of(self, resource: str) -> Governed | None:
         """What governs a resource, if anything does."""
-        return next((self._by_arn[arn] for arn in _around(resource) if arn in self._by_arn), None)
+        return next((found for arn in _around(resource) if (found := self.at(arn))), None)
 
     def inside(self, arn: str) -> Sequence[Governed]:
         """Those that lie in the area of another one, and are governed by themselves."""
-        return self._inner.get(arn, ())
+        return [*self._inner.get(arn, ()), *(self._others.inside(arn) if self._others else ())]
 
 
 NOWHERE = Areas()

@@ -24,7 +24,7 @@ from functools import cached_property
 from itertools import chain
 
 from iamledger.policy.callers import Caller
-from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, area_globs
+from iamledger.policy.comparing.areas import NOWHERE, Areas, Governed, area_globs, clipped
 from iamledger.policy.comparing.automata import Glob, Joint, resource_glob
 from iamledger.policy.comparing.contexts import Context, holds
 from iamledger.policy.comparing.exploring import Budget, Exhausted, covers, explore
@@ -194,9 +194,17 @@ class _Comparison:
     def _elsewhere(self) -> dict[tuple[tuple[Pattern, ...], tuple[Pattern, ...]], list[Placed]]:
         """The statements of areas other than this one, those together that are about the same actions."""
         found: dict[tuple[tuple[Pattern, ...], tuple[Pattern, ...]], list[Placed]] = defaultdict(list)
-        for placed in elsewhere(self._areas, self._caller, self._sides.bounded) if self._here is None else ():
+        about = [one for one in self._areas if self._may_tell(one.arn)] if self._here is None else []
+        for placed in elsewhere(about, self._areas, self._caller, self._sides.bounded):
             found[placed.statement.action, placed.statement.not_action].append(placed)
         return found
+
+    def _may_tell(self, arn: str) -> bool:
+        """Whether what differs may be about anything in an area."""
+        return any(
+            not placed.statement.resource or any(clipped(pattern, arn) for pattern in placed.statement.resource)
+            for placed in self._telling
+        )
 
     def _excepting(self, actions: Sequence[str]) -> list[tuple[list[Placed], list[str]]]:
         """Actions, together with those that the same statements of other areas are about."""

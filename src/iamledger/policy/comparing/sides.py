@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from iamledger.policy.callers import Caller, Grant
 from iamledger.policy.combining import combine
-from iamledger.policy.comparing.areas import Areas, clipped
+from iamledger.policy.comparing.areas import Areas, Governed, clipped
 from iamledger.policy.comparing.automata import EVERYTHING, Glob, resource_glob
 from iamledger.policy.document import Condition, Statement
 from iamledger.policy.entries import action_test
@@ -181,10 +181,10 @@ def counts(source: Source, caller: Caller, *, bounded: bool) -> bool:
     return source.grant(caller) >= Grant.PASSES_IDENTITY
 
 
-def elsewhere(areas: Areas, caller: Caller, bounded: tuple[bool, bool]) -> Iterator[Placed]:
-    """The statements about a caller of the policies of areas, each in its own; their numbers are below zero."""
+def elsewhere(some: Iterable[Governed], areas: Areas, caller: Caller, bounded: tuple[bool, bool]) -> Iterator[Placed]:
+    """The statements about a caller of the policies of some areas, each in its own; their numbers are below zero."""
     number = 0
-    for governed in areas:
+    for governed in some:
         found: dict[Statement, Placed] = {}
         inside = tuple(one.arn for one in areas.inside(governed.arn))
         for is_after, policy in enumerate((governed.before, governed.after)):
