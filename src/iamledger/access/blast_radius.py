@@ -26,8 +26,8 @@ from iamledger.engine.view import open_view
 from iamledger.history import of_access_key
 from iamledger.iam.refusals import InvalidInput
 from iamledger.iam.resource_arn import governing_arns
-from iamledger.policy import PolicySet, compile_policies
-from iamledger.policy.comparing import Actions, Difference
+from iamledger.policy import Layer, PolicySet, compile_policies
+from iamledger.policy.comparing import Actions, Cause, Difference
 from iamledger.read_models import all_projections
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Period:
 
 
 class Held(NamedTuple):
-    """A policy, by its name, and the group through which it was held."""
+    """A policy, by its name and the kind of policies that it is of, and the group through which it was held."""
 
     policy_name: str
+    layer: Layer
     group_name: str | None
 
 
@@ -179,7 +180,7 @@ def blast_radius(
             allowed += compared.differences
             seen[key] = []
             for one in compared.differences:
-                held = tuple(dict.fromkeys(_held(grants, period.user_id, cause.label) for cause in one.causes))
+                held = tuple(dict.fromkeys(_held(grants, period.user_id, cause) for cause in one.causes))
                 for told in one.patterns:
                     found_here = Permission(*told, one.resource, one.condition, held, first, last)
                     name = replace(found_here, first=0, last=0)
@@ -194,9 +195,11 @@ def blast_radius(
     return found
 
 
-def _held(grants: Grants, user_id: str, label: str) -> Held:
-    holding = next((one for one in grants.holdings(user_id) if one.policy.label == label), None)
-    return Held(holding.policy.name, holding.group.name if holding.group else None) if holding else Held(label, None)
+def _held(grants: Grants, user_id: str, cause: Cause) -> Held:
+    holding = next((one for one in grants.holdings(user_id) if one.policy.label == cause.label), None)
+    if holding is None:
+        return Held(cause.label, cause.layer, None)
+    return Held(holding.policy.name, cause.layer, holding.group.name if holding.group else None)
 
 
 def _moments(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from iamledger.cli.access_answers import not_compared
-from iamledger.cli.cells import actions_cell, few, if_cell, merged, resource_cell
+from iamledger.cli.cells import actions_cell, few, from_cell, if_cell, merged, resource_cell
 from iamledger.cli.escalations import tell_paths
 from iamledger.cli.output import Output, Row, instant, note, print_csv, print_filled, print_json, print_record, say
 
@@ -83,6 +83,7 @@ def _permissions(found: BlastRadius) -> list[Row]:
             "ButFor": list(one.but_for),
             "Condition": one.condition,
             "PolicyName": ", ".join(held.policy_name for held in one.policies) or None,
+            "Layer": ", ".join(dict.fromkeys(held.layer.value for held in one.policies)),
             "GroupName": ", ".join(held.group_name for held in one.policies if held.group_name) or None,
             "FirstPosition": one.first,
             "LastPosition": one.last,
@@ -134,7 +135,7 @@ def _for_people(row: Row) -> Row:
         "Resource": resource_cell(row["Resource"], row["ButFor"]),
         "If": if_cell(row["Condition"]),
         "Policy": row["PolicyName"],
-        "From": f"group {row['GroupName']}" if row["GroupName"] else "own",
+        "From": from_cell(row),
         "Positions": f"{row['FirstPosition']} to {row['LastPosition']}",
     }
 
