@@ -43,6 +43,7 @@ from iamledger.iam.resource import (
     share_resource,
 )
 from iamledger.ledger import Circumstances, Ledger
+from iamledger.policy import Layer
 from iamledger.services import Catalogue
 from iamledger.store import Connection, Database
 from iamledger_projections import projections
@@ -434,7 +435,7 @@ def test_a_key_could_do_what_policies_of_resources_granted_its_owner(story: Stor
     story.put(BUCKET, to("bob", allow("s3:PutObject")))
     found = story.radius(key)
     assert [(one.pattern, one.resource, one.policies, one.first, one.last) for one in found.permissions] == [
-        ("s3:GetObject", f"{BUCKET}/*", ((LABEL, None),), put, put)
+        ("s3:GetObject", f"{BUCKET}/*", ((LABEL, Layer.RESOURCE, None),), put, put)
     ]
     assert found.data == ["s3:GetObject"]
 
