@@ -7,9 +7,11 @@ which compares it with the sealed one.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+import psycopg
 
 from iamledger import store
 from iamledger.actors import LocalOperator, Principal
@@ -88,9 +90,12 @@ def authenticated(
 
 
 def note_use(ledger: Ledger, access_key_id: str) -> None:
-    """Note that iamledger saw a key, as IAM does. If the ledger is locked or busy, the next command notes it."""
-    used_at = store.read_boundary(ledger.database.connection, ledger.account_id, "", []).now
-    with suppress(Conflict):
+    """Note that iamledger saw a key, as IAM does.
+
+    What is only noted decides nothing: if it cannot be, as the ledger is locked or read-only, a later command notes it.
+    """
+    with suppress(Conflict, store.StoreError), _impatient(ledger.database.connection):
+        used_at = store.read_boundary(ledger.database.connection, ledger.account_id, "", []).now
         ledger.observe(
             record_access_key_use,
             key=access_key_id,
@@ -99,6 +104,18 @@ def note_use(ledger: Ledger, access_key_id: str) -> None:
             region=REGION,
             used_at=used_at,
         )
+
+
+@contextmanager
+def _impatient(connection: store.Connection) -> Iterator[None]:
+    """Nobody waits for a lock here as long as else."""
+    with store.translated():
+        connection.execute("SET lock_timeout = '200ms'")
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # a connection that was lost is opened again as it was
+            connection.execute("RESET lock_timeout")
 
 
 def _read(

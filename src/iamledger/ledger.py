@@ -187,13 +187,13 @@ class Ledger:
             most = 1 if permitted else CONFLICT_ATTEMPTS
             return self._insist(lambda: self._once(attempt, dry_run, progress), most)
 
-    def permit(self, demands: Sequence[Demand]) -> None:
+    def permit(self, demands: Sequence[Demand], *, dry_run: bool = False) -> None:
         """Raise AccessDenied, and record the attempt, unless the caller may do all of it. The operator and the root may."""
         actor = self.circumstances.actor
         if isinstance(actor, Principal):
             actor.check_account(self.account_id)
             if demands and not actor.is_root:
-                with self._recorded():
+                with self._recorded(dry_run):
                     self._insist(lambda: self._permit(demands))
 
     @contextmanager
@@ -202,15 +202,20 @@ class Ledger:
         try:
             yield
         except AccessDenied as denied:
-            attempt = denied.attempt
-            if attempt is not None and not dry_run:
-                self.record(attempt)
+            if not dry_run:
+                self.record(denied)
             raise
 
-    def record(self, event: Event) -> None:
-        """Append what is so whatever the ledger says, such as that an attempt was denied. It is no request of anybody's."""
+    def record(self, denied: AccessDenied) -> None:
+        """Append the attempt, which is no request of anybody's. If that cannot be done, the refusal says so."""
+        attempt = denied.attempt
+        if attempt is None:
+            return
         request = store.Request(str(uuid4()), sha256(b"").hexdigest())
-        self._insist(lambda: self._record(event, request))
+        try:
+            self._insist(lambda: self._record(attempt, request))
+        except (Conflict, store.StoreError) as failed:
+            denied.advice = f"This attempt could not be recorded: {failed}"
 
     def _record(self, event: Event, request: store.Request) -> None:
         context = self._context(request.id)
@@ -272,7 +277,7 @@ class Ledger:
                     ) from held
             except store.Unreachable:
                 losses += 1
-                if losses == CONNECTION_ATTEMPTS:
+                if losses == min(CONNECTION_ATTEMPTS, most):
                     raise
                 self.database.close()
                 time.sleep(0.1 * 2**losses)

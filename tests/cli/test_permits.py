@@ -14,6 +14,7 @@ import click
 import psycopg
 import pytest
 import typer
+from psycopg.conninfo import make_conninfo
 
 from cli.conftest import Program, environment, own_server
 from conftest import Urls
@@ -323,3 +324,89 @@ def test_the_past_is_permitted_by_the_names_it_had(guarded: tuple[Program, dict[
     program.did("user", "delete", "alice")
     for words in (["user", "show", "alice"], ["user", "show", ids["alice"]], ["access-key", "show", ids["key"]]):
         assert program(*words, *at).err.startswith("AccessDenied: ")
+
+
+@pytest.mark.parametrize("kind", ["user", "group"])
+def test_what_had_another_name_is_permitted_by_that(acme: Program, credentials: dict[str, str], kind: str) -> None:
+    """What --diff shows of a thing at the first moment is what it was then, so it needs the permission on that."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["iam:Get*", "iam:List*"], "Resource": "*"},
+            {"Effect": "Deny", "Action": "*", "Resource": f"arn:aws:iam::*:{kind}/secret/*"},
+        ],
+    }
+    acme.did("user", "create", f"looks-{kind}")
+    (acme.folder / "looks.json").write_text(json.dumps(document))
+    acme.did("policy", "put-inline", "looks", "looks.json", "--user", f"looks-{kind}")
+    before = acme.did(kind, "create", f"spy-{kind}", "--path", "/secret/")["Position"]
+    acme.did(kind, "update", f"spy-{kind}", "--new-name", f"clean-{kind}", "--new-path", "/")
+    after = acme.did("account", "show")["Position"]
+    caller = ("--as", f"looks-{kind}")
+    assert acme(kind, "show", f"clean-{kind}", *caller).status == 0
+    assert acme(kind, "show", f"clean-{kind}", "--diff", str(after), str(after), *caller).status == 0
+    ran = acme(kind, "show", f"clean-{kind}", "--diff", str(before), str(after), *caller)
+    assert "with an explicit deny" in ran.err
+    assert (ran.status, ran.out) == (1, "")
+    assert "secret" not in ran.err
+    acme.did(kind, "create", f"new-{kind}")
+    last = acme.did("account", "show")["Position"]
+    assert acme(kind, "show", f"new-{kind}", "--diff", str(before), str(last), *caller).status == 0, "it was not there"
+
+
+def test_nothing_is_recorded_by_what_appends_nothing(acme: Program, credentials: dict[str, str]) -> None:
+    acme.did("user", "create", "planner")
+    key, secret = acme.issued("create", "planner")
+    caller = {"IAMLEDGER_ACCESS_KEY_ID": key, "IAMLEDGER_SECRET_ACCESS_KEY": secret}
+    before = acme.heads()
+    for arguments in (["plan", "acme.yaml"], ["apply", "acme.yaml", "--dry-run"]):
+        assert acme(*arguments, **caller).err.startswith("AccessDenied: ")
+        assert acme(*arguments, "--as", "planner").err.startswith("AccessDenied: ")
+    assert acme.heads() == before
+
+
+def test_a_file_for_another_account_is_an_attempt_on_record(acme: Program, credentials: dict[str, str]) -> None:
+    acme.did("user", "create", "applier")
+    grant = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+    (acme.folder / "all.json").write_text(grant)
+    acme.did("policy", "put-inline", "all", "all.json", "--user", "applier")
+    (acme.folder / "elsewhere.yaml").write_text('accounts:\n  "234567890123":\n    users:\n      carol: {}\n')
+    assert acme("apply", "elsewhere.yaml", "--as", "applier").err.startswith("AccessDenied: ")
+    (attempt,) = acme.did("audit", "log", "--limit", "1")["Events"]
+    assert (attempt["Type"], attempt["Data"]["action"]) == ("RequestDenied", "iamledger:Apply")
+
+
+@pytest.mark.parametrize("arguments", [["user", "list"], ["account", "create", "z", "--email", "a@b.example"]])
+def test_a_denial_that_cannot_be_recorded_is_still_one(
+    acme: Program, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("iamledger.store.connection.LOCK_TIMEOUT", "100ms")
+    assert acme.urls is not None
+    acme.did("user", "create", "locked-out", "--if-not-exists")
+    before = acme.heads()
+    with psycopg.connect(acme.urls.superuser) as holder:
+        holder.execute("SELECT FROM iamledger.ledgers WHERE account_id = '123456789012' FOR UPDATE")
+        ran = acme(*arguments, "--as", "locked-out")
+    assert ran.err.startswith("AccessDenied: ")
+    assert "This attempt could not be recorded: Somebody holds a lock" in ran.err
+    assert ran.status == 1
+    assert acme.heads() == before
+
+
+def test_a_ledger_that_can_only_be_read_is_read_by_credentials(acme: Program) -> None:
+    acme.did("user", "create", "onlooker")
+    (acme.folder / "list.json").write_text(
+        '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*"}}'
+    )
+    acme.did("policy", "put-inline", "list", "list.json", "--user", "onlooker")
+    key, secret = acme.issued("create", "onlooker")
+    acme.did("user", "list")  # which brings the projections up to date
+    url = make_conninfo(acme.environment["IAMLEDGER_DATABASE_URL"], options="-c default_transaction_read_only=on")
+    ran = acme(
+        "user",
+        "list",
+        IAMLEDGER_ACCESS_KEY_ID=key,
+        IAMLEDGER_SECRET_ACCESS_KEY=secret,
+        IAMLEDGER_DATABASE_URL=url,
+    )
+    assert (ran.status, ran.err) == (0, "")

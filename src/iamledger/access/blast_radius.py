@@ -258,11 +258,12 @@ def _put(connection: store.Connection, account_id: str, period: Period, held: Ma
 
 
 def _commands(connection: store.Connection, account_id: str, access_key_id: str, period: Period) -> list[RecordedEvent]:
-    """The events that were recorded with the key as their actor's."""
+    """The events that were recorded with the key as their actor's. That it was used is among the uses."""
     return store.select(
         connection,
         "account_id = %(account)s AND position >= %(first)s AND context->'actor'->>'access_key_id' = %(key)s"
-        " AND recorded_at >= %(since)s AND position <= %(upto)s",
+        " AND recorded_at >= %(since)s AND position <= %(upto)s"
+        " AND NOT (type = 'AccessKeyUsed' AND data->>'access_key_id' = %(key)s)",
         {
             "account": account_id,
             "first": period.first,

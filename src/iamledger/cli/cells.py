@@ -1,7 +1,8 @@
 """Cells that the answers about access share, so that for people the same thing reads the same in each of them.
 
-Statement: `reports v2, statement 1 ReadReports`. From: how somebody has it, `own` or `group analysts`. Granted: when it was,
-and by whom, `position 12, 2026-11-24, root`. If: what must hold, `IpAddress aws:SourceIp 10.0.0.0/8, unless …`.
+Statement: `reports v2, statement 1 ReadReports`; a policy that AWS manages is marked. From: how somebody has it, `own` or
+`group analysts`. Granted: when it was, and by whom, `position 12, 2026-11-24, root`. If: what must hold, `IpAddress
+aws:SourceIp 10.0.0.0/8, unless …`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ from iamledger.cli.output import Row, cell, instant
 
 _MOST = 3
 """So many exceptions are told in a cell; programs get all."""
-_MOST_MERGED = 8
-"""So many other things."""
 
 
 def statement_cell(row: Row) -> str | None:
     """A statement, by the policy that it stands in, its number and its Sid."""
+    aws = of_aws(row.get("PolicyArn"))
     version = f" {row['PolicyVersion']}" if row.get("PolicyVersion") else ""
     sid = f" {row['Sid']}" if row.get("Sid") else ""
     number = f", statement {row['Statement']}{sid}" if row["Statement"] is not None else ""
-    return f"{row['PolicyName']}{version}{number}" if row["PolicyName"] else None
+    return f"{row['PolicyName']}{aws}{version}{number}" if row["PolicyName"] else None
+
+
+def of_aws(policy_arn: str | None) -> str:
+    """What marks a policy that AWS manages: the account may have one of the same name."""
+    return " (AWS)" if policy_arn and policy_arn.startswith("arn:aws:iam::aws:") else ""
 
 
 def from_cell(row: Row) -> str | None:
@@ -82,14 +87,14 @@ def few(texts: Sequence[str], most: int = _MOST) -> str | None:
 
 
 def merged(rows: Iterable[Row], column: str) -> list[Row]:
-    """Rows that differ in one column only, as one row with what they have there."""
+    """Rows that differ in one column only, as one row with all that they have there."""
     found: dict[tuple[Any, ...], list[str]] = {}
     kept: dict[tuple[Any, ...], Row] = {}
     for row in rows:
         key = tuple(value for name, value in row.items() if name != column)
         kept.setdefault(key, row)
         found.setdefault(key, []).append(row[column])
-    return [{**kept[key], column: few(list(dict.fromkeys(texts)), _MOST_MERGED)} for key, texts in found.items()]
+    return [{**kept[key], column: ", ".join(dict.fromkeys(texts))} for key, texts in found.items()]
 
 
 def sections(rows: Iterable[Row], column: str) -> Iterator[tuple[Any, list[Row]]]:

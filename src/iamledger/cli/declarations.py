@@ -42,7 +42,7 @@ def carry_out(to: Writing, file: Path, prune: bool) -> bool:
         raise InvalidInput(f"{file}: byte {error.start + 1} is no UTF-8. Save the file as UTF-8.") from None
     wanted = read_accounts(text, str(file))
     if not to.as_operator and any(one.key not in (to.account_id, to.account_name) for one in wanted):
-        raise elsewhere()
+        raise to.attempted(elsewhere())
     done: list[tuple[Plan, Outcome]] = []
     try:
         for account_id, desired in numbered(to.database.connection, wanted, to.request_id).items():

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 Row = Mapping[str, Any]
 
@@ -112,9 +113,9 @@ def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
     lines = [list(columns), *cells]
     if not on_terminal():
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
         for line in lines:
-            print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+            print("  ".join(_padded(text, width) for text, width in zip(line, widths, strict=True)).rstrip())
     elif (fitting := _fitting(lines, _room())) is None:
         for number, line in enumerate(cells):
             print("\n" * (number > 0), end="")
@@ -140,7 +141,7 @@ def print_filled(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 def _fits(lines: Sequence[Sequence[str]]) -> bool:
     """Whether a table fits without folded cells."""
-    return sum(max(map(len, column)) + 2 for column in zip(*lines, strict=True)) <= _room()
+    return sum(max(map(_width, column)) + 2 for column in zip(*lines, strict=True)) <= _room()
 
 
 WHOLE_WIDTH = 27
@@ -158,12 +159,13 @@ _ENDS = re.compile(r"(?<=[:/,.=-])|(?<=[a-z])(?=[A-Z])")
 def _fitting(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
     """How wide columns are, so that a table fits: as wide as what they hold, or with folded cells. None if it cannot."""
     columns = list(zip(*lines, strict=True))
-    whole = [max(map(len, column)) for column in columns]
+    whole = [max(map(_width, column)) for column in columns]
     room -= 2 * len(columns)
     if sum(whole) <= room:
         return whole
     words = [
-        {(len(word), _WHOLE.match(word) is not None) for text in column for word in text.split()} for column in columns
+        {(_width(word), _WHOLE.match(word) is not None) for text in column for word in text.split()}
+        for column in columns
     ]
     for longest in range(WHOLE_WIDTH, LEAST_WIDTH - 1, -1):
         least = [max((_least_width(*word, longest) for word in some), default=0) for some in words]
@@ -192,7 +194,7 @@ def _folded(text: str, width: int) -> str:
     """A text in lines: between its words, and in those that are too long where their parts end."""
     lines: list[str] = []
     for word in text.split(" "):
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
+        if lines and _width(lines[-1]) + 1 + _width(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines += _broken(word, width)
@@ -202,12 +204,24 @@ def _folded(text: str, width: int) -> str:
 def _broken(word: str, width: int) -> list[str]:
     """The pieces of a word, none of them longer than some width."""
     pieces = []
-    while len(word) > width:
-        ends = [found.start() for found in _ENDS.finditer(word, 1) if width // 3 <= found.start() <= width]
-        end = ends[-1] if ends else width
+    while _width(word) > width:
+        most = next((end for end in range(width, 1, -1) if _width(word[:end]) <= width), 1)
+        ends = [found.start() for found in _ENDS.finditer(word, 1) if most // 3 <= found.start() <= most]
+        end = ends[-1] if ends else most
         pieces.append(word[:end])
         word = word[end:]
     return [*pieces, word]
+
+
+def _width(text: str) -> int:
+    """How many places a text takes on a terminal, where East Asian characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
 
 
 def _room() -> int:

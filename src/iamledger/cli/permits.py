@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     from iamledger.authorization import Demand
@@ -74,8 +74,16 @@ def elsewhere() -> AccessDenied:
 
 
 _NAMED = ("user", "group", "policy", "principal", "key")
-Found = tuple[str, str | None]
-"""The ARN of what an argument names, and the unique id if it is a user."""
+
+
+class Found(NamedTuple):
+    """The ARN of what an argument names; the user's unique id, if it is a user or its key; its own id, if it is there."""
+
+    arn: str
+    user_id: str | None = None
+    unique_id: str | None = None
+
+
 READS = ("users", "groups", "managed_policies", "access_keys", "access_key_uses")
 
 
@@ -99,22 +107,22 @@ def _demands(
 
     kind = permit.kind
     if kind == "any":
-        found: list[Found] = [("*", None)]
+        found = [Found("*")]
     elif kind == "account":
-        found = [(f"arn:aws:iamledger::{account_id}:account", None)]
+        found = [Found(f"arn:aws:iamledger::{account_id}:account")]
     elif kind == "resource":
         from iamledger.iam.resource_arn import read_resource_arn
 
         read_resource_arn(str(value))
-        found = [(str(value), None)]
+        found = [Found(str(value))]
     elif value is None or value.startswith("/"):  # all, or those of a path
-        found = [(f"arn:aws:iam::{account_id}:{kind}{value or '/'}", None)]
+        found = [Found(f"arn:aws:iam::{account_id}:{kind}{value or '/'}")]
     else:
         found = find(kind, value)
     named = value is not None and kind in _NAMED and not value.startswith("/")
-    told = named_so(account_id, kind, str(value))[0] if named else None
+    told = named_so(account_id, kind, str(value)).arn if named else None
     for action in permit.actions:
-        yield from (Demand(action, arn, user_id, told) for arn, user_id in found)
+        yield from (Demand(action, one.arn, one.user_id, told) for one in found)
 
 
 def found_in(view: View, kind: str, called: str) -> Found:
@@ -133,15 +141,18 @@ def found_in(view: View, kind: str, called: str) -> Found:
     try:
         if kind == "principal":
             named = named_principal(view, called, groups=True)
-            return named.arn, named.user_id
+            return Found(named.arn, named.user_id, named.user_id or named.group_id)
         if kind == "group":
-            return get_group(view, constraints.GROUP_NAME.check(called))["Arn"], None
+            group = get_group(view, constraints.GROUP_NAME.check(called))
+            return Found(group["Arn"], None, group["GroupId"])
         if kind == "policy":
-            return get_policy(view, called)["Arn"], None
-        if kind == "key":
-            called = get_access_key(view, constraints.ACCESS_KEY_ID.check(called))["UserName"]
+            policy = get_policy(view, called)
+            return Found(policy["Arn"], None, policy["PolicyId"])
+        key_id = called if kind == "key" else None
+        if key_id is not None:
+            called = get_access_key(view, constraints.ACCESS_KEY_ID.check(key_id))["UserName"]
         user = get_user(view, constraints.EXISTING_USER_NAME.check(called))
-        return user["Arn"], user["UserId"]
+        return Found(user["Arn"], user["UserId"], key_id or user["UserId"])
     except NoSuchEntity:
         return named_so(view.account_id, kind, called)
 
@@ -149,9 +160,9 @@ def found_in(view: View, kind: str, called: str) -> Found:
 def named_so(account_id: str, kind: str, called: str) -> Found:
     """What would be called so, as far as the name tells it. Of a key it tells nothing."""
     if kind == "key":
-        return "*", None
+        return Found("*")
     if called.startswith("arn:"):
-        return called, None
+        return Found(called)
     if kind == "principal":
         kind, called = ("group", called[6:]) if called.startswith("group/") else ("user", called)
-    return f"arn:aws:iam::{account_id}:{kind}/{called}", None
+    return Found(f"arn:aws:iam::{account_id}:{kind}/{called}")

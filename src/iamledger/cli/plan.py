@@ -18,7 +18,8 @@ app = command("Show what `apply` would change, and append nothing.")
 @app.command(epilog="Example: iamledger plan acme.yaml --prune")
 @writing(
     permit("any", None, "GetAccountAuthorizationDetails"),
-    without=("account", "dry_run", "reason", "ticket", "request_id"),
+    without=("account",),
+    appends=False,
 )
 def plan(
     to: Writing,
@@ -31,6 +32,5 @@ def plan(
     A file says what accounts hold: see `iamledger export`. What it does not name is left alone; lists that it has are
     meant exactly.
     """
-    to.dry_run = True
     if carry_out(to, file, prune) and exit_code:
         raise typer.Exit(DENIED)

@@ -167,12 +167,12 @@ _ACCESS_REVIEW = ("UserName", "Policy", "From", "Boundary", "Granted", "AddedToG
 
 
 def _for_people(row: Row) -> Row:
-    inline = ", inline" if row["PolicyType"] == "Inline" else ""
+    kind = {"Inline": ", inline", "AWS managed": " (AWS)"}.get(row["PolicyType"], "")
     added = (row[f"AddedToGroup{column}"] for column in ("Position", "Date", "By", "Reason", "Ticket"))
     granted = (row[column] for column in ("GrantedPosition", "GrantedDate", "GrantedBy", "Reason", "Ticket"))
     return {
         "UserName": row["UserName"],
-        "Policy": f"{row['PolicyName']}{inline}" if row["PolicyName"] else "no policy",
+        "Policy": f"{row['PolicyName']}{kind}" if row["PolicyName"] else "no policy",
         "From": from_cell(row),
         "Boundary": row["PermissionsBoundary"] and row["PermissionsBoundary"].rpartition("/")[2],
         "Granted": granted_cell(*granted) or None,

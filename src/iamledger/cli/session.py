@@ -138,7 +138,7 @@ class Session:
             return chosen_account(connection, self.settings, self._account)
         own = credentials.account_id
         if self._account not in (None, own) and self._account != account_name(connection, own):
-            raise self._attempted(elsewhere())
+            raise self.attempted(elsewhere())
         return own
 
     @cached_property
@@ -174,7 +174,7 @@ class Session:
     def ledger(self, account_id: str) -> Ledger:
         """The ledger of an account, spoken to by the caller. Raises AccessDenied for one that is not the caller's."""
         if not self.as_operator and account_id != self.account_id:
-            raise self._attempted(elsewhere())
+            raise self.attempted(elsewhere())
         return self._ledger(account_id, self.actor, self.purpose)
 
     def _ledger(self, account_id: str, actor: Actor, purpose: Mapping[str, str | None]) -> Ledger:
@@ -195,20 +195,20 @@ class Session:
         if self.as_operator:
             return
         if OPERATOR in permits:
-            raise self._attempted(not_the_operator())
+            raise self.attempted(not_the_operator())
         wanted = list(demands(permits, self.account_id, arguments, self.find))
         if wanted:
-            self.ledger(self.account_id).permit(wanted)
+            self.ledger(self.account_id).permit(wanted, dry_run=self.dry_run)
 
-    def _attempted(self, denied: AccessDenied) -> AccessDenied:
+    def attempted(self, denied: AccessDenied) -> AccessDenied:
         """A refusal of what no policy could allow, with the attempt on record in the caller's own account."""
         from iamledger.actors import Principal
         from iamledger.iam.denial import beyond_policies
 
         caller = self.actor
         if isinstance(caller, Principal) and not self.dry_run:
-            own = self._ledger(caller.account_id, caller, self.purpose)
-            own.record(beyond_policies(caller.unique_id, self.operation))
+            denied.attempt = beyond_policies(caller.unique_id, self.operation)
+            self._ledger(caller.account_id, caller, self.purpose).record(denied)
         return denied
 
     def find(self, kind: str, called: str) -> list[Found]:
@@ -273,17 +273,21 @@ class Reading(Session):
             yield view
 
     def find(self, kind: str, called: str) -> list[Found]:
-        """What is called so, found as the command finds it: at the moment asked for, or at both of --diff."""
+        """What is called so, found as the command finds it: at the moment asked for, or at both of --diff; see `show`."""
+        if self.diff is None:
+            return [self._found(kind, called, self.as_of)]
+        last = self._found(kind, called, self.diff[1])
+        first = self._found(kind, last.unique_id or called, self.diff[0])
+        return [last] if last.unique_id and not first.unique_id else [last, first]
+
+    def _found(self, kind: str, called: str, moment: str | None) -> Found:
         from iamledger.iam.refusals import Refusal
 
-        found = []
-        for moment in self.diff or (self.as_of,):
-            try:
-                with self.view(*READS, as_of=moment) as view:
-                    found.append(found_in(view, kind, called))
-            except Refusal:  # the moment is none, or the name; that is told to who may know what there is
-                found.append(named_so(self.account_id, kind, called))
-        return found
+        try:
+            with self.view(*READS, as_of=moment) as view:
+                return found_in(view, kind, called)
+        except Refusal:  # the moment is none, or the name; that is told to who may know what there is
+            return named_so(self.account_id, kind, called)
 
     def position(self) -> int:
         """The position that was asked for, or the head."""
@@ -453,17 +457,20 @@ def reading(*permits: Permit, without: Collection[str] = (), diff: bool = False)
     return _with_session(Reading, permits, {**moments, **_COMMON}, without)
 
 
-def writing(*permits: Permit, without: Collection[str] = (), creates: bool = False) -> Decorator:
+def writing(*permits: Permit, without: Collection[str] = (), creates: bool = False, appends: bool = True) -> Decorator:
     """Add the options of commands that append events, but for some. With `creates`, also that of what exists already.
 
-    What the caller must be permitted is told by the decisions; `permits` are what the command reads besides.
+    One that never `appends` is always a dry run. What the caller must be permitted is told by the decisions; `permits` are
+    what the command reads besides.
     """
     purpose: dict[str, tuple[Any, Any]] = {
         "reason": (ReasonOption, None),
         "ticket": (TicketOption, None),
         "request_id": (RequestOption, None),
-        "dry_run": (DryRunOption, False),
+        "dry_run": (DryRunOption, not appends),
     }
+    if not appends:
+        without = (*without, *purpose)
     if creates:
         purpose["if_not_exists"] = (IfNotExistsOption, False)
     return _with_session(Writing, permits, {**purpose, **_COMMON}, without)

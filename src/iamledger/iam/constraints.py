@@ -35,12 +35,12 @@ class Constraint:
 
     def check_length(self, value: str) -> None:
         """Raise ValidationError in the service's own words if the value is too short or too long."""
-        written_freely = self.shortest <= 1 or self.words is None
-        allowed = f"Write {self.shortest} to {self.longest} characters." if written_freely else self.words
+        length = f"Write {self.shortest} to {self.longest} characters."
         if len(value) < self.shortest:
-            raise self._broken(value, f"Member must have length greater than or equal to {self.shortest}", allowed)
+            rule = f"Member must have length greater than or equal to {self.shortest}"
+            raise self._broken(value, rule, length if self.shortest == 1 else self.words or length)
         if len(value) > self.longest:
-            raise self._broken(value, f"Member must have length less than or equal to {self.longest}", allowed)
+            raise self._broken(value, f"Member must have length less than or equal to {self.longest}", length)
 
     def _fits(self, value: str) -> bool:
         return re.fullmatch(str(self.pattern), value, re.ASCII) is not None
@@ -63,14 +63,14 @@ class TagConstraint(Constraint):
         return all(c in "_.:/=+-@" or unicodedata.category(c)[0] in "LZN" for c in value)
 
 
-_NAME = "Allowed are letters, digits and _+=,.@-, without spaces."
+_NAME = "Allowed are a to z, A to Z, digits and _+=,.@-, without spaces."
 USER_NAME = Constraint("userName", 1, 64, r"[\w+=,.@-]+", _NAME)
 EXISTING_USER_NAME = Constraint("userName", 1, 128, r"[\w+=,.@-]+", _NAME)
 GROUP_NAME = Constraint("groupName", 1, 128, r"[\w+=,.@-]+", _NAME)
 POLICY_NAME = Constraint("policyName", 1, 128, r"[\w+=,.@-]+", _NAME)
 POLICY_PATH = Constraint(
     *("path", 1, 512, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/"),
-    "A path begins and ends with /, and has letters, digits and .,+@=_- between.",
+    "A path begins and ends with /, and has a to z, A to Z, digits and .,+@=_- between.",
 )
 POLICY_DOCUMENT = Constraint(
     *("policyDocument", 1, 131072, r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
@@ -78,7 +78,7 @@ POLICY_DOCUMENT = Constraint(
 )
 PATH = Constraint(
     *("path", 1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"),
-    "A path begins and ends with /, and has ASCII characters between, without spaces: /engineering/.",
+    "A path is / alone, or begins and ends with / and has ASCII characters between, without spaces: /engineering/.",
 )
 PATH_PREFIX = Constraint(
     "pathPrefix",

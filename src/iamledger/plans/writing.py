@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,17 @@ from iamledger.plans.declared import Account, Document, Group, Policy, User
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+_STEERING = re.compile(r"[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Invisible characters that change how what is around them is shown, and that YAML would write as they are."""
+
+
 class _Writer(_Dumper):  # type: ignore[misc]
     """Texts of several lines stand as blocks, as far as YAML can keep them so."""
 
 
 def _represent_text(writer: Any, text: str) -> Any:
-    return writer.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _STEERING.search(text) else "|" if "\n" in text else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Writer.add_representer(str, _represent_text)
@@ -34,9 +40,10 @@ def write_account(account: Account) -> str:
             "users": {user.name: _user(user, account.key) for user in account.users.values()},
         }
     )
-    return yaml.dump(
+    text: str = yaml.dump(
         {"accounts": {account.key: content}}, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=120
     )
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04X}", text)  # they stand between double quotes
 
 
 def _policy(policy: Policy) -> dict[str, Any]:
