@@ -125,4 +125,9 @@ def _crosses(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _tokens(pattern: Pattern) -> list[Token]:
-    return [token for part in pattern.parts for token in (part if isinstance(part, str) else (part,))]
+    """The characters, wildcards and variables; keys are the same in whatever case."""
+    return [token for part in pattern.parts for token in (part if isinstance(part, str) else (_variable(part),))]
+
+
+def _variable(part: Wildcard | Variable) -> Wildcard | Variable:
+    return Variable(part.key.lower(), part.default) if isinstance(part, Variable) else part

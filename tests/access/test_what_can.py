@@ -192,6 +192,7 @@ def test_only_what_has_to_do_with_some_actions() -> None:
 
 @given(SEEDS, st.sampled_from([0, 1, 16]))
 @example(19594, 0)  # an Allow of NotAction * beside a boundary
+@example(42257, 0)  # a variable whose key is written in another case
 @settings(max_examples=60, deadline=None)
 def test_rows_are_limited_as_by_comparing_each_with_each(seed: int, few: int) -> None:
     """Whether patterns are followed one by one or at once."""
