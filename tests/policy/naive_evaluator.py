@@ -300,15 +300,15 @@ def _match(tokens: list[Any], text: str, crosses: Callable[[int], bool]) -> bool
     """Whether a pattern matches, by a table: which beginnings of the text do the first tokens match?"""
     row = [True] + [False] * len(text)
     for place, token in enumerate(tokens):
-        new = [False] * (len(text) + 1)
-        for end in range(len(text) + 1):
-            fits = end > 0 and (text[end - 1] != ":" or crosses(place))
-            if token is ANY:
-                new[end] = row[end] or (fits and new[end - 1])
-            elif token is ONE:
-                new[end] = fits and row[end - 1]
-            else:
-                new[end] = end > 0 and row[end - 1] and text[end - 1] == token
+        if True not in row:
+            return False
+        if token is ANY or token is ONE:
+            new = [token is ANY and row[0]]
+            for end, character in enumerate(text, 1):
+                fits = character != ":" or crosses(place)
+                new.append((row[end] or (fits and new[end - 1])) if token is ANY else (fits and row[end - 1]))
+        else:
+            new = [False, *(before and character == token for before, character in zip(row, text, strict=False))]
         row = new
     return row[-1]
 
