@@ -121,6 +121,9 @@ class Model:
     secrets: dict[str, str] = field(default_factory=dict)
     """Those that were shown and whose keys have not been revoked."""
 
+    def __post_init__(self) -> None:
+        self.states[0]["number"] = self.account_id  # which it has before it begins
+
     @property
     def head(self) -> int:
         """The last position."""

@@ -132,7 +132,7 @@ def _listed(one_or_more: Any) -> list[Any]:
 
 def _register_resource(state: State, _now: datetime, resource: str, creator: str | None = None) -> Told:
     id_, user = named(state["users"], creator) if creator is not None else (None, {"name": None})
-    require(resource.split(":")[4] in ("", (state["account"] or {}).get("id", "")), "InvalidInput")
+    require(resource.split(":")[4] in ("", state["number"] or state["account"]["id"]), "InvalidInput")
     require(resource not in state["resources"], "EntityAlreadyExists")
     return [("ResourceRegistered", {"resource_arn": resource, "creator_id": id_, "creator_name": user["name"]})]
 

@@ -55,6 +55,7 @@ def nothing(quotas: Mapping[str, int]) -> State:
     return {
         "quotas": quotas,
         "position": 0,
+        "number": None,
         "account": None,
         "ids": set(),
         "users": {},
