@@ -659,7 +659,7 @@ def test_a_grant_that_is_revoked_while_a_command_runs_is_a_conflict(staff: Ledge
 def test_credentials_that_end_while_a_command_runs(staff: Ledger, points: Points, how: str) -> None:
     grant(staff, allow("iam:*"))
     ((key, secret),) = staff.execute(create_access_key, user="alice").secrets.items()
-    who = authenticated(staff.database.connection, Credentials(key, secret), lambda: MASTER_KEY)
+    who = authenticated(staff.database.connection, Credentials(key, secret), lambda: MASTER_KEY).principal
     alice = Ledger(staff.database, ACCOUNT, Circumstances(who), master_key=lambda: MASTER_KEY)
     left = [True]
 
@@ -714,7 +714,7 @@ def test_credentials(staff: Ledger) -> None:
     ((key, secret),) = staff.execute(create_access_key, user="alice").secrets.items()
 
     def who(key: str = key, secret: str = secret) -> Principal:
-        return authenticated(connection, Credentials(key, secret), lambda: MASTER_KEY)
+        return authenticated(connection, Credentials(key, secret), lambda: MASTER_KEY).principal
 
     assert who() == Principal(ALICE, who().unique_id, access_key_id=key)
     assert who().told()["authenticated"] is True

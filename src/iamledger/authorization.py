@@ -115,9 +115,9 @@ class Authorization:
         permissions = permissions_of(bound.decision)
         self._principal.check_account(self._account_id)
         if not permissions:
-            operation = "".join(word.capitalize() for word in bound.decision.__name__.split("_"))
-            denied = AccessDenied(f"{operation} is for the local operator alone.")
-            denied.attempt = beyond_policies(self._principal.unique_id, operation)
+            attempt = beyond_policies(self._principal.unique_id, bound.decision.__name__)
+            denied = AccessDenied(f"{attempt.action.partition(':')[2]} is for the local operator alone.")
+            denied.attempt = attempt
             raise denied
         for permission in permissions:
             if permission.when is None or bound.given().get(permission.when):
@@ -201,11 +201,9 @@ class Authorization:
         candidates = [] if arn.startswith(_OF_LEDGER) else governing_arns(arn)
         self._look_at(query_of((ResourcePolicy, one) for one in candidates))
         for one in candidates:
-            document = self._past.fold(ResourcePolicy, one).document
-            if document is not None:
-                return Policy(
-                    f"policy of resource {one}", _parsed(f"policy of resource {one}", document, Kind.RESOURCE)
-                )
+            held = self._past.fold(ResourcePolicy, one)
+            if held.document is not None:
+                return Policy(held.label, _parsed(held.label, held.document, Kind.RESOURCE))
         return None
 
     def _denied(self, policies: CompiledPolicies, request: Request, named: str) -> AccessDenied:

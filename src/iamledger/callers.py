@@ -7,17 +7,17 @@ which compares it with the sealed one.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-
-import psycopg
+from datetime import datetime
+from typing import NamedTuple
 
 from iamledger import store
 from iamledger.actors import LocalOperator, Principal
 from iamledger.authorization import check_key
 from iamledger.iam import constraints
-from iamledger.iam.access_key import AccessKey, record_access_key_use, use_of
+from iamledger.iam.access_key import AccessKey, record_access_key_use, use_as_arguments
 from iamledger.iam.events import Event, from_stored
 from iamledger.iam.identifiers import account_of_access_key
 from iamledger.iam.nouns import Noun
@@ -69,9 +69,16 @@ def spoken_for(connection: store.Connection, account_id: str, name: str, operato
     raise NoSuchEntity(f"The user with name {name} cannot be found.")
 
 
+class Authenticated(NamedTuple):
+    """Who was authenticated, and when, by the server's clock."""
+
+    principal: Principal
+    at: datetime
+
+
 def authenticated(
     connection: store.Connection, credentials: Credentials, master_key: Callable[[], MasterKey]
-) -> Principal:
+) -> Authenticated:
     """The user whose credentials these are. Raises InvalidClientTokenId, SignatureDoesNotMatch."""
     account_id, key_id = credentials.account_id, credentials.access_key_id
     start, past = _read(connection, account_id, [(AccessKey, key_id)])
@@ -86,36 +93,17 @@ def authenticated(
         raise SignatureDoesNotMatch("The secret access key is not that of the access key. Check both.")
     user_id = key.owner()
     _, past = _read(connection, account_id, [(User, user_id)])
-    return Principal(past.fold(User, user_id).resource_arn(account_id), user_id, access_key_id=key_id)
+    arn = past.fold(User, user_id).resource_arn(account_id)
+    return Authenticated(Principal(arn, user_id, access_key_id=key_id), start.now)
 
 
-def note_use(ledger: Ledger, access_key_id: str) -> None:
+def note_use(ledger: Ledger, access_key_id: str, used_at: datetime) -> None:
     """Note that iamledger saw a key, as IAM does.
 
     What is only noted decides nothing: if it cannot be, as the ledger is locked or read-only, a later command notes it.
     """
-    with suppress(Conflict, store.StoreError), _impatient(ledger.database.connection):
-        used_at = store.read_boundary(ledger.database.connection, ledger.account_id, "", []).now
-        ledger.observe(
-            record_access_key_use,
-            key=access_key_id,
-            use=use_of(access_key_id, SERVICE, REGION, used_at),
-            service_name=SERVICE,
-            region=REGION,
-            used_at=used_at,
-        )
-
-
-@contextmanager
-def _impatient(connection: store.Connection) -> Iterator[None]:
-    """Nobody waits for a lock here as long as else."""
-    with store.translated():
-        connection.execute("SET lock_timeout = '200ms'")
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):  # a connection that was lost is opened again as it was
-            connection.execute("RESET lock_timeout")
+    with suppress(Conflict, store.StoreError), store.waiting_for_locks(ledger.database.connection, "200ms"):
+        ledger.observe(record_access_key_use, **use_as_arguments(access_key_id, SERVICE, REGION, used_at))
 
 
 def _read(

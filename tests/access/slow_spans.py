@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from iamledger.access.spans import Span, actions, all_resources
 from iamledger.access.what_can import LIMITED, NOTHING, UNLIMITED
@@ -13,32 +12,18 @@ Token = str | Wildcard | Variable
 Limited = tuple[str, list[int], str]
 
 
-@dataclass(frozen=True, slots=True)
-class SlowSpan:
-    """What some patterns match, or, if `negated`, all else."""
+class SlowSpan(Span):
+    """A span whose patterns are followed place by place."""
 
-    patterns: tuple[Pattern, ...]
-    negated: bool = False
+    __slots__ = ()
 
-    def meets(self, other: SlowSpan) -> bool:
-        """Whether some text may be in both."""
-        if self.negated and other.negated:
-            return True
-        if other.negated:
-            return other.meets(self)
-        if self.negated:
-            return not all(any(_within(one, not_) for not_ in self.patterns) for one in other.patterns)
-        return any(_meet(one, another) for one in self.patterns for another in other.patterns)
+    @staticmethod
+    def _meet(one: Pattern, other: Pattern) -> bool:
+        return meet(one, other)
 
-    def within(self, other: SlowSpan) -> bool:
-        """Whether every text of this one is in the other, for certain."""
-        if other.negated and self.negated:
-            return all(any(_within(not_, mine) for mine in self.patterns) for not_ in other.patterns)
-        if other.negated:
-            return not any(_meet(one, not_) for one in self.patterns for not_ in other.patterns)
-        if self.negated:
-            return any(pattern.parts == (Wildcard.ANY,) for pattern in other.patterns)
-        return all(any(_within(one, another) for another in other.patterns) for one in self.patterns)
+    @staticmethod
+    def _within(inner: Pattern, outer: Pattern) -> bool:
+        return within(inner, outer)
 
 
 def slow(span: Span) -> SlowSpan:
@@ -68,7 +53,7 @@ def _covers(statements: Sequence[Statement], span: Span, resource: Span) -> bool
     return all(any(one.within(other) for other in whole) for one in each)
 
 
-def _meet(one: Pattern, other: Pattern) -> bool:
+def meet(one: Pattern, other: Pattern) -> bool:
     """Whether two patterns may match the same text: which pairs of places can be reached by reading both."""
     if not (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
         return False
@@ -91,7 +76,7 @@ def _meet(one: Pattern, other: Pattern) -> bool:
     return row[-1]
 
 
-def _within(inner: Pattern, outer: Pattern) -> bool:
+def within(inner: Pattern, outer: Pattern) -> bool:
     """Whether all that one pattern matches is matched by another: the inner one is read as a text with wildcards in it.
 
     A wildcard of the outer one takes colons of the first five parts of an ARN only where it surely may (rule 21).

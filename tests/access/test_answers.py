@@ -23,7 +23,7 @@ from iamledger.engine.view import open_view
 from iamledger.iam import attachment, group, inline_policy, managed_policy, membership, permissions_boundary, user
 from iamledger.iam.refusals import NoSuchEntity, Refusal, ValidationError
 from iamledger.ledger import Circumstances, Ledger
-from iamledger.policy import Layer
+from iamledger.policy import Layer, Outcome
 from iamledger.store import Connection, Database
 from iamledger_projections import projections
 from policy import naive_evaluator, random_cases
@@ -350,7 +350,10 @@ def test_a_decision_explains_nothing(history: History, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("iamledger.policy.compiled.Explanation", never)
     with history.view() as view:
-        decide(view, named_principal(view, "alice"), Question("s3:GetObject", "*"))
+        asked = named_principal(view, "alice"), Question("s3:GetObject", "*")
+        assert decide(view, *asked).outcome in Outcome
+        with pytest.raises(AssertionError, match="an explanation was made"):
+            can(view, *asked)
 
 
 def test_what_is_kept_has_a_size() -> None:

@@ -40,16 +40,12 @@ NAMES: list[Any] = [
 ]
 
 
-def said(random: Random) -> dict[str, Any]:
-    made = random_cases.statement(random, "identity", variables=True)
-    made[random.choice(["Principal", "Principal", "Principal", "NotPrincipal"])] = random.choice(NAMES)
-    if random.random() < 0.5:
-        made.pop("Condition", None)
-    return made
-
-
 def of_resources(random: Random, chance: float = 0.4) -> dict[str, list[dict[str, Any]]]:
-    return {arn: [said(random) for _ in range(random.choice([1, 1, 2]))] for arn in ARNS if random.random() < chance}
+    return {
+        arn: [random_cases.of_resource(random, NAMES) for _ in range(random.choice([1, 1, 2]))]
+        for arn in ARNS
+        if random.random() < chance
+    }
 
 
 def put(statements: dict[str, list[dict[str, Any]]]) -> OfResources:

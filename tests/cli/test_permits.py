@@ -18,11 +18,13 @@ from psycopg.conninfo import make_conninfo
 
 from cli.conftest import Program, environment, own_server
 from conftest import Urls
+from iamledger import store
 from iamledger.cli import main
 from iamledger.cli.main import app
 from iamledger.iam.permissions import permissions_of
 from iamledger.services import open_catalogue
 from iamledger.settings import settings
+from iamledger.store import reading as store_reading
 from test_authorization import DECISIONS
 
 LOCAL = {"policy validate", "policy expand", "service list", "service show"}
@@ -215,6 +217,26 @@ def test_the_use_of_a_key_is_noted(acme: Program) -> None:
     before = acme.heads()
     assert acme("user", "list", **wrong).err.startswith("SignatureDoesNotMatch: ")
     assert acme.heads() == before
+
+
+def test_to_note_a_use_no_ledger_is_read(acme: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query without items finds every event; on a ledger of millions, each command would take minutes."""
+    acme.did("user", "create", "often")
+    key, secret = acme.issued("create", "often")
+    read: list[tuple[Any, int]] = []
+
+    def counted(connection: Any, account_id: str, request_id: str, query: Any) -> store.Boundary:
+        found = store_reading.read_boundary(connection, account_id, request_id, query)
+        read.append((query, len(found.events)))
+        return found
+
+    monkeypatch.setattr(store, "read_boundary", counted)
+    for _ in range(2):
+        acme("user", "list", IAMLEDGER_ACCESS_KEY_ID=key, IAMLEDGER_SECRET_ACCESS_KEY=secret)
+        assert read
+        assert all(query for query, _ in read)
+        assert max(events for _, events in read) < 10
+        read.clear()
 
 
 def test_a_locked_ledger_can_be_read_by_credentials(acme: Program) -> None:

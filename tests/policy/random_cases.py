@@ -222,3 +222,14 @@ def conditions(random: Random, variables: bool) -> dict[str, Any]:
         key = random.choice([f"aws:{family}", f"aws:{family}", f"AWS:{family.lower()}", "aws:l", "aws:none"])
         made[name + random.choice(["", "", "IfExists"])] = {key: random.choices(values, k=random.choice([1, 1, 2]))}
     return made
+
+
+def of_resource(random: Random, principals: list[Any]) -> dict[str, Any]:
+    """A statement of the policy of a resource, about some of the principals."""
+    made = statement(random, "identity", variables=True)
+    made[random.choice(["Principal", "Principal", "Principal", "NotPrincipal"])] = random.choice(principals)
+    if random.random() < 0.4:
+        made.pop("Condition", None)
+    if random.random() < 0.2:
+        made.pop("Resource", None), made.pop("NotResource", None)
+    return made

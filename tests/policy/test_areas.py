@@ -96,24 +96,17 @@ PRINCIPALS: list[Any] = [
 ]
 
 
-def said(random: Random) -> dict[str, Any]:
-    """A statement of the policy of a resource."""
-    made = random_cases.statement(random, "identity", variables=True)
-    made[random.choice(["Principal", "Principal", "Principal", "NotPrincipal"])] = random.choice(PRINCIPALS)
-    if random.random() < 0.4:
-        made.pop("Condition", None)
-    if random.random() < 0.2:
-        made.pop("Resource", None), made.pop("NotResource", None)
-    return made
-
-
 def policies_of_resources(random: Random) -> list[dict[str, Policy]]:
     """Policies of the same resources, or of some of them, before and after."""
-    before = {arn: [said(random) for _ in range(random.choice([1, 1, 2]))] for arn in ARNS if random.random() < 0.4}
+    before = {
+        arn: [random_cases.of_resource(random, PRINCIPALS) for _ in range(random.choice([1, 1, 2]))]
+        for arn in ARNS
+        if random.random() < 0.4
+    }
     after = {arn: mutated(random, some) if random.random() < 0.5 else some for arn, some in before.items()}
     after = {arn: [one for one in some if {"Principal", "NotPrincipal"} & set(one)] for arn, some in after.items()}
     if random.random() < 0.3:
-        after[random.choice(ARNS)] = [said(random)]
+        after[random.choice(ARNS)] = [random_cases.of_resource(random, PRINCIPALS)]
     return [{arn: of_resource(*some) for arn, some in side.items() if some} for side in (before, after)]
 
 

@@ -7,12 +7,13 @@ same statements are about are compared once. Resources of other accounts are not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from iamledger.access.grants import How, UnreadablePolicy
+from iamledger.iam.resource import policy_label
 from iamledger.iam.resource_arn import governing_arns
 from iamledger.policy import (
     Caller,
@@ -54,7 +55,7 @@ class OfResource:
     @property
     def label(self) -> str:
         """What stands for it in explanations."""
-        return label_of(self.arn)
+        return policy_label(self.arn)
 
     @cached_property
     def policy(self) -> Policy:
@@ -66,28 +67,23 @@ OfResources = Mapping[str, OfResource]
 """By the ARNs of resources."""
 
 
-def label_of(arn: str) -> str:
-    """What stands for the policy of a resource in explanations."""
-    return f"policy of resource {arn}"
-
-
 def document_of(arn: str, text: str) -> PolicyDocument:
     """The text of the policy of a resource, understood. Raises UnreadablePolicy."""
     try:
         return _parse(text, Kind.RESOURCE)
     except PolicyError as error:
-        raise UnreadablePolicy(f"{label_of(arn)} cannot be read: {error}") from None
+        raise UnreadablePolicy(f"{policy_label(arn)} cannot be read: {error}") from None
 
 
-def read_resource_policies(view: View) -> OfResources:
-    """The policies of all resources, as of the view, which must have the projections `READS`."""
+def read_resource_policies(view: View, arns: Sequence[str] | None = None) -> OfResources:
+    """The policies of these resources, or of all, as of the view, which must have the projections `READS`."""
     return {
         row["resource_arn"]: OfResource(
             row["resource_arn"],
             row["document"],
             How(row["position"], row["at"], row["by"], row["reason"], row["ticket"]),
         )
-        for row in policies_of(view)
+        for row in policies_of(view, arns)
     }
 
 

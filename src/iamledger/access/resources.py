@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iamledger.access.grants import How, UnreadablePolicy
+from iamledger.access.governing import governing, read_resource_policies
+from iamledger.access.grants import How
 from iamledger.iam.resource import RESOURCE, ResourceRegistered
 from iamledger.iam.resource_arn import governing_arns
-from iamledger.policy import Kind, Policy, PolicyError, parse
+from iamledger.policy import Policy
 from iamledger.store import Connection, accounts_with
-from iamledger_projections.resource_policies import policies_of
 
 if TYPE_CHECKING:
-    from iamledger.engine.view import Row, View
+    from iamledger.engine.view import View
 
 READS = ("resources", "resource_policies")
 
@@ -52,21 +52,13 @@ def resource_of(view: View, arn: str) -> Registered | None:
     )
     if not found:
         return None
-    for row in policies_of(view, candidates)[:1]:
-        how = How(row["position"], row["at"], row["by"], row["reason"], row["ticket"])
-        return Registered(view.account_id, found[0]["arn"], _policy(row), row["resource_arn"], how)
-    return Registered(view.account_id, found[0]["arn"])
+    held = governing(read_resource_policies(view, candidates), arn)
+    if held is None:
+        return Registered(view.account_id, found[0]["arn"])
+    return Registered(view.account_id, found[0]["arn"], held.policy, held.arn, held.granted)
 
 
 def possible_owners(connection: Connection, arn: str) -> list[str]:
     """The accounts in which the resource that an ARN is, or what it lies in, was ever registered."""
     tags = [RESOURCE.of(one) for one in governing_arns(arn)]
     return accounts_with(connection, tags, ResourceRegistered.__name__) if tags else []
-
-
-def _policy(row: Row) -> Policy:
-    label = f"policy of resource {row['resource_arn']}"
-    try:
-        return Policy(label, parse(row["document"], Kind.RESOURCE))
-    except PolicyError as error:
-        raise UnreadablePolicy(f"{label} cannot be read: {error}") from None

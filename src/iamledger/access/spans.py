@@ -21,6 +21,14 @@ class Span:
     patterns: tuple[Pattern, ...]
     negated: bool = False
 
+    @staticmethod
+    def _meet(one: Pattern, other: Pattern) -> bool:
+        return bool(may_match(one, possible([other])))
+
+    @staticmethod
+    def _within(inner: Pattern, outer: Pattern) -> bool:
+        return bool(surely_match(inner, certain([outer])))
+
     def meets(self, other: Span) -> bool:
         """Whether some text may be in both."""
         if self.negated and other.negated:
@@ -28,18 +36,18 @@ class Span:
         if other.negated:
             return other.meets(self)
         if self.negated:
-            return not all(any(_within(one, not_) for not_ in self.patterns) for one in other.patterns)
-        return any(_meet(one, another) for one in self.patterns for another in other.patterns)
+            return not all(any(self._within(one, not_) for not_ in self.patterns) for one in other.patterns)
+        return any(self._meet(one, another) for one in self.patterns for another in other.patterns)
 
     def within(self, other: Span) -> bool:
         """Whether every text of this one is in the other, for certain."""
         if other.negated and self.negated:
-            return all(any(_within(not_, mine) for mine in self.patterns) for not_ in other.patterns)
+            return all(any(self._within(not_, mine) for mine in self.patterns) for not_ in other.patterns)
         if other.negated:
-            return not any(_meet(one, not_) for one in self.patterns for not_ in other.patterns)
+            return not any(self._meet(one, not_) for one in self.patterns for not_ in other.patterns)
         if self.negated:
             return any(pattern.parts == (Wildcard.ANY,) for pattern in other.patterns)
-        return all(any(_within(one, another) for another in other.patterns) for one in self.patterns)
+        return all(any(self._within(one, another) for another in other.patterns) for one in self.patterns)
 
     def __str__(self) -> str:
         text = ", ".join(pattern.text for pattern in self.patterns)
@@ -102,14 +110,6 @@ def surely_match(inner: Pattern, outer: Joint) -> frozenset[int]:
         if not state:
             return frozenset()
     return outer.matched(state)
-
-
-def _meet(one: Pattern, other: Pattern) -> bool:
-    return bool(may_match(one, possible([other])))
-
-
-def _within(inner: Pattern, outer: Pattern) -> bool:
-    return bool(surely_match(inner, certain([outer])))
 
 
 def _sure_glob(pattern: Pattern) -> Glob:

@@ -58,13 +58,15 @@ _OF_ROOT = {"Actions": "*", "Conditions": [], "PolicyName": "root of the account
 class _Allowed(NamedTuple):
     """Actions and one of the resources of an Allow, and what its rows tell of it.
 
-    Of the policy of a resource, `area` is that resource. `bounded`: whether a boundary limits it.
+    Of the policy of a resource, `area` is that resource, and `without` what it excepts there. `bounded`: whether a boundary
+    limits it.
     """
 
     span: Span
     resource: Span
     told: Row
     area: str | None = None
+    without: str = ""
     bounded: bool = True
 
 
@@ -134,7 +136,7 @@ def _allowed(holding: Holding, asked: Span | None) -> Iterator[_Allowed]:
 
 
 def _row(allowed: _Allowed, left: str, by: list[str]) -> Row:
-    resource = f"{allowed.resource}{allowed.told.get('But', '')}"
+    resource = f"{allowed.resource} but for {allowed.without}" if allowed.without else str(allowed.resource)
     found = {**allowed.told, "Resource": resource, "Limits": left, "LimitedBy": by}
     return {column: found[column] for column in COLUMNS}
 
@@ -144,8 +146,8 @@ class _Resources:
 
     def __init__(self, grants: Grants, principal: Named, resources: OfResources) -> None:
         governed = Governing({}, resources)
-        for reason in governed.unread.values():
-            raise UnreadablePolicy(reason)
+        if governed.unread:
+            raise UnreadablePolicy("; ".join(governed.unread.values()))
         self._resources, self._named = resources, principal.user_id is not None
         # The names of the root are those that all users of the account have.
         self._caller = grants.caller(principal.user_id) if principal.user_id else root_as_caller(grants.account_id)
@@ -162,10 +164,9 @@ class _Resources:
                 without = ", ".join(
                     one.text for pattern in source.statement.not_resource for one in clipped(pattern, arn)
                 )
-                told["But"] = f" but for {without}" if without else ""
                 bounded = source.grant(self._caller) < Grant.PASSES_BOUNDARY
                 for pattern in _patterns(source.statement, arn):
-                    yield _Allowed(span, Span((pattern,)), told, arn, bounded)
+                    yield _Allowed(span, Span((pattern,)), told, arn, without, bounded)
 
     def limits(self) -> Iterator[_Limit]:
         """What they deny. It is sure if nothing in the area is governed otherwise, and all of it is about the caller."""

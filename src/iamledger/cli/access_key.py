@@ -178,17 +178,13 @@ def record_use(
     used_at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="When.", show_default="now")] = None,
 ) -> None:
     """Note that a key was used; at most once per key, service, region and quarter of an hour."""
-    from iamledger.iam.access_key import record_access_key_use, use_of
+    from iamledger.iam.access_key import record_access_key_use, use_as_arguments
     from iamledger.moments import parse_time
 
     when = parse_time(used_at, end=False) if used_at is not None else datetime.now(UTC)
     outcome = to.execute(
         record_access_key_use,
-        key=key_id,
-        use=use_of(key_id, service, region, when),
-        service_name=service,
-        region=region,
-        used_at=when,
+        **use_as_arguments(key_id, service, region, when),
         assumed=() if used_at is not None else ("used_at", "use"),
     )
     to.tell(outcome, f"Noted a use of access key {key_id}.")

@@ -39,15 +39,15 @@ ContextOption = Annotated[
         help="A context key of the request, such as aws:SourceIp=10.0.0.7. Repeat it for others, and a key for a list.",
     ),
 ]
+
+
+def file_option(flag: str, help_: str) -> Any:
+    """An option that names a file, or standard input."""
+    return typer.Option(flag, metavar="FILE", help=help_, allow_dash=True, dir_okay=False)
+
+
 ResourcePolicyOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--resource-policy",
-        metavar="FILE",
-        help="The resource's own policy, JSON; - for standard input.",
-        allow_dash=True,
-        dir_okay=False,
-    ),
+    Path | None, file_option("--resource-policy", "The resource's own policy, JSON; - for standard input.")
 ]
 ResourceAccountOption = Annotated[
     str | None,

@@ -107,7 +107,7 @@ class Session:
     dry_run = False
     """Is nothing to be appended, whatever is attempted?"""
     operation = ""
-    """The command that runs."""
+    """The command that runs: `projection_rebuild`."""
 
     def __init__(self, account: str | None, output: Output, as_user: str | None = None) -> None:
         self.output = output
@@ -165,9 +165,9 @@ class Session:
         from iamledger.callers import authenticated, note_use, spoken_for
 
         if self._credentials is not None:
-            caller = authenticated(connection, self._credentials, lambda: master_key(self.settings))
+            caller, now = authenticated(connection, self._credentials, lambda: master_key(self.settings))
             if not self.dry_run:
-                note_use(self._ledger(caller.account_id, caller, {}), self._credentials.access_key_id)
+                note_use(self._ledger(caller.account_id, caller, {}), self._credentials.access_key_id, now)
             return caller
         return spoken_for(connection, self.account_id, str(self._caller), local_operator(connection))
 
@@ -531,10 +531,9 @@ def _with_session(
 
 
 def _operation(command: Callable[..., None]) -> str:
-    """A command as an operation: ProjectionRebuild."""
+    """A command as an operation: projection_rebuild."""
     noun, verb = command.__module__.rpartition(".")[2], command.__name__.strip("_")
-    words = verb if noun == verb else f"{noun}_{verb}"
-    return "".join(word.capitalize() for word in words.split("_"))
+    return verb if noun == verb else f"{noun}_{verb}"
 
 
 def _as_of(view: View) -> str:

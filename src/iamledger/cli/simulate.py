@@ -14,6 +14,7 @@ from iamledger.cli.asking import (
     ResourceAccountOption,
     ResourcePolicyOption,
     context_of,
+    file_option,
     simulated_from,
 )
 from iamledger.cli.completing import USER
@@ -50,23 +51,12 @@ ResourcesOption = Annotated[
 ]
 PoliciesOption = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--policy-input",
-        metavar="FILE",
-        help="A policy, beside those of the principal; repeat it for others; - for standard input.",
-        allow_dash=True,
-        dir_okay=False,
+    file_option(
+        "--policy-input", "A policy, beside those of the principal; repeat it for others; - for standard input."
     ),
 ]
 BoundaryOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--boundary",
-        metavar="FILE",
-        help="A permissions boundary, in the place of the principal's.",
-        allow_dash=True,
-        dir_okay=False,
-    ),
+    Path | None, file_option("--boundary", "A permissions boundary, in the place of the principal's.")
 ]
 CallerOption = Annotated[
     str | None,
@@ -76,12 +66,9 @@ CallerOption = Annotated[
 ]
 RequestsOption = Annotated[
     Path | None,
-    typer.Option(
+    file_option(
         "--requests",
-        metavar="FILE",
-        help="Decide requests that bring their policies, a JSON object a line; - for standard input. See docs/simulate.md.",
-        allow_dash=True,
-        dir_okay=False,
+        "Decide requests that bring their policies, a JSON object a line; - for standard input. See docs/simulate.md.",
     ),
 ]
 ExplainOption = Annotated[

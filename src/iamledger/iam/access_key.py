@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from iamledger.iam import constraints, identifiers
 from iamledger.iam.events import ACCESS_KEY, USER, Event, Instant, Tag
@@ -206,6 +206,17 @@ def use_of(access_key_id: str, service_name: str, region: str, used_at: datetime
     used_at = used_at.astimezone(UTC)
     quarter = used_at.replace(minute=used_at.minute // 15 * 15)
     return f"{access_key_id}/{service_name}/{region}/{quarter:%Y-%m-%dT%H:%MZ}"
+
+
+def use_as_arguments(access_key_id: str, service_name: str, region: str, used_at: datetime) -> dict[str, Any]:
+    """The arguments of `record_access_key_use` for a use, with what it is counted by. Raises ValidationError."""
+    return {
+        "key": access_key_id,
+        "use": use_of(access_key_id, service_name, region, used_at),
+        "service_name": service_name,
+        "region": region,
+        "used_at": used_at,
+    }
 
 
 # Decisions

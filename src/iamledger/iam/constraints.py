@@ -69,15 +69,24 @@ EXISTING_USER_NAME = Constraint("userName", 1, 128, r"[\w+=,.@-]+", _NAME)
 GROUP_NAME = Constraint("groupName", 1, 128, r"[\w+=,.@-]+", _NAME)
 POLICY_NAME = Constraint("policyName", 1, 128, r"[\w+=,.@-]+", _NAME)
 POLICY_PATH = Constraint(
-    *("path", 1, 512, r"((/[A-Za-z0-9\.,\+@=_-]+)*)/"),
+    "path",
+    1,
+    512,
+    r"((/[A-Za-z0-9\.,\+@=_-]+)*)/",
     "A path begins and ends with /, and has a to z, A to Z, digits and .,+@=_- between.",
 )
 POLICY_DOCUMENT = Constraint(
-    *("policyDocument", 1, 131072, r"[\u0009\u000A\u000D\u0020-\u00FF]+"),
+    "policyDocument",
+    1,
+    131072,
+    r"[\u0009\u000A\u000D\u0020-\u00FF]+",
     "Allowed are tabs, line ends, and the characters of Latin-1.",
 )
 PATH = Constraint(
-    *("path", 1, 512, r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"),
+    "path",
+    1,
+    512,
+    r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)",
     "A path is / alone, or begins and ends with / and has ASCII characters between, without spaces: /engineering/.",
 )
 PATH_PREFIX = Constraint(
@@ -112,7 +121,10 @@ TICKET = Constraint("ticket", 1, 200, _TEXT, _NO_CONTROLS)
 NOTE = Constraint("note", 1, 1000, _TEXT, _NO_CONTROLS)
 # Of the service model, which gives them no lengths or no pattern: arnType, policyVersionIdType, policyDescriptionType.
 POLICY_ARN = Constraint(
-    *("policyArn", 20, 2048, r"arn:aws:iam::(aws|\d{12}):policy(/[A-Za-z0-9.,+@=_-]+)*/[\w+=,.@-]{1,128}"),
+    "policyArn",
+    20,
+    2048,
+    r"arn:aws:iam::(aws|\d{12}):policy(/[A-Za-z0-9.,+@=_-]+)*/[\w+=,.@-]{1,128}",
     "It is like arn:aws:iam::123456789012:policy/operations/deployers.",
 )
 VERSION_ID = Constraint("versionId", 2, 20, r"v[1-9][0-9]*", "A version is a v and a number: v2.")

@@ -26,7 +26,11 @@ class RequestDenied(Event):
 
 
 def beyond_policies(user_id: str, operation: str) -> RequestDenied:
-    """The attempt at an operation that no policy can allow: it is for the local operator, or in another account."""
+    """The attempt at what no policy can allow: it is for the local operator, or in another account.
+
+    `operation` is what was attempted, in small letters: `create_account` is recorded as `iamledger:CreateAccount`.
+    """
+    operation = "".join(word.capitalize() for word in operation.split("_"))
     return RequestDenied(
         user_id=user_id,
         action=f"iamledger:{operation}",

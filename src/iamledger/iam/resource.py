@@ -108,8 +108,18 @@ class ResourcePolicy(Noun):
 
     document: str | None = None
 
+    @property
+    def label(self) -> str:
+        """What stands for it in explanations."""
+        return policy_label(self.id)
+
     def evolve(self, event: ResourcePolicyPut | ResourcePolicyDeleted) -> ResourcePolicy:
         return replace(self, document=event.document if isinstance(event, ResourcePolicyPut) else None)
+
+
+def policy_label(resource_arn: str) -> str:
+    """What stands for the policy of a resource in explanations."""
+    return f"policy of resource {resource_arn}"
 
 
 # Decisions

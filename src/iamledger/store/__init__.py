@@ -10,7 +10,7 @@ from iamledger.store.appending import (
     erase,
 )
 from iamledger.store.canonical import NotStrictJson, canonical
-from iamledger.store.connection import Connection, Database, connect
+from iamledger.store.connection import Connection, Database, connect, waiting_for_locks
 from iamledger.store.errors import (
     Cancelled,
     ClockBehind,
@@ -89,4 +89,5 @@ __all__ = [
     "select",
     "stream",
     "translated",
+    "waiting_for_locks",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import conninfo
 
-from iamledger.store.errors import SchemaOutdated, Unreachable
+from iamledger.store.errors import SchemaOutdated, Unreachable, translated
 
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
@@ -43,6 +44,18 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
                 f"{message}. The first migration makes the role {role}; the user must be a member of it (GRANT {role} TO …)"
             ) from None
         raise Unreachable(message) from None
+
+
+@contextmanager
+def waiting_for_locks(connection: Connection, timeout: str) -> Iterator[None]:
+    """Wait for a lock so long, and no longer: `200ms`. Raises `Unreachable`."""
+    with translated():
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # one that was lost is opened again with the time that all have
+            connection.execute("RESET lock_timeout")
 
 
 def _parameters(url: str) -> dict[str, Any]:
