@@ -26,7 +26,7 @@ GROUPS = (
 )
 EXAMPLES = """\
 examples:
-  scripts/bench                         everything, at full size (about a quarter of an hour)
+  scripts/bench                         everything, at full size (about 35 minutes)
   scripts/bench --quick                 everything at a twentieth of the size: does the benchmark itself work?
   scripts/bench appends rebuild         two groups
   scripts/bench asof --rounds 30 --json asof.json
