@@ -182,10 +182,8 @@ def test_an_empty_boundary_of_a_ledger_that_is_not_there(module_database: Databa
 EVENT = "UPDATE iamledger.events SET {} WHERE account_id = $A AND position = {}"
 HASH = "position {}: the event is not the one that was hashed when it was written"
 ROW = "UPDATE iamledger_projections.{} SET {} WHERE account_id = $A"
-ANYTHING = (  # what the owner can allow personal values to be
-    "ALTER TABLE iamledger.personal DROP CONSTRAINT IF EXISTS personal_context_check,"
-    " DROP CONSTRAINT IF EXISTS personal_data_check"
-)
+# What the owner can allow personal values to be
+ANYTHING = "ALTER DOMAIN iamledger.json_object DROP CONSTRAINT IF EXISTS json_object_check"
 BACKWARDS = "ALTER TABLE iamledger.requests DROP CONSTRAINT IF EXISTS requests_check"
 REQUEST = "UPDATE iamledger.requests SET {} WHERE account_id = $A AND first = {}"
 PLANTED = "INSERT INTO iamledger.requests VALUES ($A, 'planted', '', {})"

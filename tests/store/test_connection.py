@@ -1,12 +1,15 @@
-"""Connecting: a URL that is malformed tells nothing of the password in it."""
+"""Connections: a URL that is malformed tells nothing of the password in it, and cursors that are used again mix up no rows."""
 
 from __future__ import annotations
 
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
-from iamledger.store import Unreachable, connect
+from iamledger.store import Connection, Unreachable, connect
+from iamledger.store.connection import rows_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,19 @@ def test_nothing_of_a_malformed_url_is_told(url: str) -> None:
 def test_what_is_well_formed_is_tried(url: str) -> None:
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1.*port 1"):
         connect(url)
+
+
+def test_threads_that_share_a_connection_get_their_own_rows(connection: Connection) -> None:
+    def ask(n: int) -> bool:
+        return rows_of(connection, "SELECT %s::int, pg_sleep(0.0005)::text", (n,)) == [(n, "")]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(800)))
+
+
+def test_a_statement_that_failed_leaves_nothing_behind(connection: Connection) -> None:
+    assert rows_of(connection, "SELECT generate_series(1, %s)", (2,)) == [(1,), (2,)]
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        rows_of(connection, "SELECT 1 / %s", (0,))
+    assert rows_of(connection, "SELECT generate_series(1, %s)", (0,)) == []
+    assert rows_of(connection, "SELECT %s::text", ("a",)) == [("a",)]

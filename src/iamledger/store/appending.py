@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from iamledger.store.canonical import canonical
-from iamledger.store.connection import Connection
+from iamledger.store.connection import Connection, rows_of
 from iamledger.store.errors import translated
 from iamledger.store.events import Context, NewEvent, Query, encode, query_json
 
@@ -75,7 +75,8 @@ def append(
     if not events:
         raise ValueError("an append needs at least one event")
     with translated():
-        row = connection.execute(
+        ((first, last, recorded_at),) = rows_of(
+            connection,
             "SELECT first, last, recorded_at FROM iamledger.append(%s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 account_id,
@@ -87,9 +88,8 @@ def append(
                 "t" if opens else "f",
                 _secrets_json(secrets),
             ),
-        ).fetchone()
-    assert row is not None
-    return Appended(*row)
+        )
+    return Appended(first, last, recorded_at)
 
 
 def erase(connection: Connection, account_id: str, position: int) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any, LiteralString, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -36,7 +37,7 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
         given.setdefault("application_name", "iamledger")
         if "," in str(given.get("host") or ""):
             given.setdefault("target_session_attrs", "read-write")
-        return psycopg.connect(**given, autocommit=True)
+        return _Connection.connect(**given, autocommit=True)
     except psycopg.Error as error:
         message = str(error).strip()
         if role is not None and ('parameter "role"' in message or "set role" in message):
@@ -44,6 +45,27 @@ def connect(url: str, *, role: str | None = APPLICATION_ROLE) -> Connection:
                 f"{message}. The first migration makes the role {role}; the user must be a member of it (GRANT {role} TO …)"
             ) from None
         raise Unreachable(message) from None
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that keeps cursors which nobody uses at the moment."""
+
+    @cached_property
+    def spare_cursors(self) -> list[psycopg.Cursor[tuple[Any, ...]]]:
+        """Those of `rows_of`; one, unless threads share the connection."""
+        return []
+
+
+def rows_of(connection: Connection, statement: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that runs again and again: a new cursor each time takes an eighth of a client's append."""
+    spare = connection.spare_cursors if isinstance(connection, _Connection) else []
+    try:
+        cursor = spare.pop()
+    except IndexError:
+        cursor = connection.cursor()
+    rows = cursor.execute(statement, parameters).fetchall()
+    spare.append(cursor)
+    return rows
 
 
 @contextmanager

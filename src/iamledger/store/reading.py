@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from iamledger.store.canonical import Json
-from iamledger.store.connection import Connection
+from iamledger.store.connection import Connection, rows_of
 from iamledger.store.errors import NoLedger, translated
 from iamledger.store.events import Query, RecordedEvent, query_json
 
@@ -48,10 +48,11 @@ class Boundary:
 def read_boundary(connection: Connection, account_id: str, request_id: str, query: Query) -> Boundary:
     """Read all that a decision starts from, in one snapshot."""
     with translated():
-        start, *rows = connection.execute(
+        start, *rows = rows_of(
+            connection,
             "SELECT head, now, fingerprint, first, last, position, type, data FROM iamledger.boundary(%s, %s, %s)",
             (account_id, request_id, query_json(query)),
-        ).fetchall()
+        )
     head, now, fingerprint, first, last, *_ = start
     earlier = None if fingerprint is None else Earlier(fingerprint, first, last)
     return Boundary(head, now, earlier, [(position, type_, orjson.loads(data)) for *_, position, type_, data in rows])
@@ -60,12 +61,12 @@ def read_boundary(connection: Connection, account_id: str, request_id: str, quer
 def head(connection: Connection, account_id: str) -> Head:
     """The end of an account's ledger. Raises `NoLedger`."""
     with translated():
-        row = connection.execute(
-            "SELECT head, recorded_at FROM iamledger.ledgers WHERE account_id = %s", (account_id,)
-        ).fetchone()
-    if row is None:
+        rows = rows_of(
+            connection, "SELECT head, recorded_at FROM iamledger.ledgers WHERE account_id = %s", (account_id,)
+        )
+    if not rows:
         raise NoLedger(f"no ledger for account {account_id}")
-    return Head(*row)
+    return Head(*rows[0])
 
 
 def is_recorded(connection: Connection, account_id: str, request_id: str) -> bool:

@@ -6,10 +6,15 @@
 
 CREATE SCHEMA iamledger;
 
+-- Domains, where a CHECK would do: that of a table is parsed again by each statement that writes there, a domain's once a
+-- session, and not at all where the column keeps its value.
+CREATE DOMAIN iamledger.account_number AS text CHECK (length(VALUE) = 12 AND translate(VALUE, '0123456789', '') = '');
+CREATE DOMAIN iamledger.json_object AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
+
 -- The head row of each account's ledger. Appends to one account are serialised by its row lock, which is what
 -- makes positions free of gaps and equal to the order of commits.
 CREATE TABLE iamledger.ledgers (
-    account_id   text        PRIMARY KEY CHECK (length(account_id) = 12 AND translate(account_id, '0123456789', '') = ''),
+    account_id   iamledger.account_number PRIMARY KEY,
     head         bigint      NOT NULL,      -- the last position, 0 in an empty ledger
     recorded_at  timestamptz NOT NULL       -- of the last event; rises strictly
 ) WITH (fillfactor = 50);                   -- room for heap-only updates
@@ -44,8 +49,8 @@ CREATE TABLE iamledger.personal (
     account_id   text        NOT NULL,
     position     bigint      NOT NULL,
     salt         bytea       NOT NULL,
-    context      jsonb       NOT NULL CHECK (jsonb_typeof(context) = 'object'),
-    data         jsonb       NOT NULL CHECK (jsonb_typeof(data) = 'object'),
+    context      iamledger.json_object NOT NULL,
+    data         iamledger.json_object NOT NULL,
     PRIMARY KEY (account_id, position)
 );
 
