@@ -1,8 +1,10 @@
-"""Connections: a URL that is malformed tells nothing of the password in it, and cursors that are used again mix up no rows."""
+"""Connections: a malformed URL tells nothing of the password in it; cursors that are used again mix up no rows."""
 
 from __future__ import annotations
 
+import sys
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -47,12 +49,25 @@ def test_what_is_well_formed_is_tried(url: str) -> None:
         connect(url)
 
 
-def test_threads_that_share_a_connection_get_their_own_rows(connection: Connection) -> None:
-    def ask(n: int) -> bool:
-        return rows_of(connection, "SELECT %s::int, pg_sleep(0.0005)::text", (n,)) == [(n, "")]
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Eight of them, which take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as executor:
+            yield executor
+    finally:
+        sys.setswitchinterval(interval)
 
-    with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(ask, range(800)))
+
+def test_threads_that_share_a_connection_get_their_own_rows(
+    connection: Connection, threads: ThreadPoolExecutor
+) -> None:
+    def ask(n: int) -> bool:
+        return rows_of(connection, "SELECT %s::int", (n,)) == [(n,)]
+
+    assert all(threads.map(ask, range(1000)))
 
 
 def test_a_statement_that_failed_leaves_nothing_behind(connection: Connection) -> None:
