@@ -27,8 +27,9 @@ __all__ = ["FINDINGS", "Replay", "default_jobs", "replay"]
 DIVIDED_FROM = 40_000
 """Events from which on it is worth starting processes, which takes about half a second."""
 
-STRETCH = 2**17
-"""Positions that are checked together; a power of two, so that the Merkle trees of stretches join."""
+STRETCH = 2**15
+"""Positions that are checked together; a power of two, so that the Merkle trees of stretches join. Not many, so that all
+processes end at about the same time."""
 
 
 @dataclass

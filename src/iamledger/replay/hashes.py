@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -51,7 +52,7 @@ class Hashes:
         stretch = (self.account_id, self.after, self.upto)
         for rows in streamed(connection, _CHECKED if self.verify else _SEEN, stretch):
             if self.verify:
-                if len(seen.findings) < FINDINGS:
+                if not _whole(self.account_id, rows, last, last_at or "") and len(seen.findings) < FINDINGS:
                     seen.findings += _findings(self.account_id, rows, last, last_at)
                 seen.tags += sum([_distinct(row[5]) for row in rows])
             seen.tree.extend([row[1] for row in rows])
@@ -109,57 +110,74 @@ def _before(connection: Connection, account_id: str, after: int) -> tuple[int, s
     return (0, None) if row is None else (row[0], iso_of_text(row[1]))
 
 
-def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | None) -> list[str]:
-    """Order and hashes of events that follow the position `last`. A tight loop: it sees every event."""
-    found: list[str] = []
-    loads = orjson.loads
+def _whole(account_id: str, rows: Sequence[Row], last: int, last_at: str) -> bool:
+    """Are these events, which follow the position `last`, as they were written? If not, `_findings` tells what is wrong.
+
+    A tight loop, which sees every event: what `body_hash`, `leaf_hash` and `stored_digest` do is done in place.
+    """
+    loads, dumps, hashed, sort = orjson.loads, orjson.dumps, sha256, orjson.OPT_SORT_KEYS
+    entry = f'\0{{"account":"{account_id}","body":"'
+    try:
+        for row in rows:
+            position, leaf, time, type_, version, tags, context_text, data_text, has_personal, salt, told, data_told = (
+                row
+            )
+            at = f"{time[:10]}T{time[11:26]}Z" if len(time) == 29 else iso_of_text(time)
+            if position != last + 1 or at <= last_at:
+                return False
+            last, last_at = position, at
+            context, data = loads(context_text), loads(data_text)
+            content = {"context": context, "data": data, "tags": tags, "type": type_, "version": version}
+            body = dumps(content, None, sort)
+            leaf_entry = f'{entry}{hashed(body).hexdigest()}","position":{position},"recorded_at":"{at}","v":1}}'
+            if hashed(leaf_entry.encode()).digest() != leaf:
+                return False
+            digests = body.count(_DIGEST)
+            if salt is None:
+                if (digests or has_personal) and any(_personal_findings(context, data, has_personal, None, None, None)):
+                    return False
+                continue
+            if not (salt and has_personal and digests):
+                return False
+            for stored, text in ((context, told), (data, data_told)):
+                if text == "{}":
+                    continue
+                values = loads(text)
+                if type(values) is not dict or type(stored) is not dict:
+                    return False
+                for name, value in values.items():
+                    if stored.get(name) != {"digest": hashed(salt + dumps([name, value], None, sort)).hexdigest()}:
+                        return False
+                digests -= len(values)
+            if digests:
+                return False
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # of what no command can have written
+        return False
+    return True
+
+
+_DIGEST = b'{"digest":"'
+"""How every digest begins in canonical JSON, at any depth; within a string, the quotes would be escaped."""
+
+
+def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | None) -> Iterator[str]:
+    """What is wrong with the order and the hashes of events that follow the position `last`."""
     for position, leaf, time, type_, version, tags, context_text, data_text, has_personal, salt, *personal in rows:
         at = iso_of_text(time)
         if position != last + 1:
-            found.append(f"position {position}: the positions {last + 1} to {position - 1} are missing")
+            yield f"position {position}: the positions {last + 1} to {position - 1} are missing"
         if last_at is not None and at <= last_at:
-            found.append(f"position {position}: it was recorded at {at}, not after the event before it")
+            yield f"position {position}: it was recorded at {at}, not after the event before it"
         last, last_at = position, at
-        try:
-            context, data = loads(context_text), loads(data_text)
-        except orjson.JSONDecodeError:
-            context, data = parsed(context_text), parsed(data_text)
+        context, data, told, data_told = [parsed(text) for text in (context_text, data_text, *personal)]
         try:
             body = body_hash(context, data, tags, type_, version)
         except orjson.JSONEncodeError:  # nested more deeply than anything that was ever written
             body = ""
         if leaf_hash(account_id, body, position, at) != leaf:
-            found.append(f"position {position}: the event is not the one that was hashed when it was written")
-        digests, data_digests = context_text.count(_DIGEST), data_text.count(_DIGEST)
-        if digests or data_digests or has_personal or salt is not None:
-            told, data_told = parsed(personal[0]), parsed(personal[1])
-            if not (
-                has_personal
-                and salt
-                and (digests or data_digests)
-                and _fits(context, digests, told, salt)
-                and _fits(data, data_digests, data_told, salt)
-            ):
-                its = _personal_findings(context, data, has_personal, salt, told, data_told)
-                found += [f"position {position}: {finding}" for finding in its]
-    return found
-
-
-_DIGEST = '{"digest": "'
-"""How every digest begins in an object's text; within a string, the quotes would be escaped."""
-
-
-def _fits(stored: Any, digests: int, personal: Any, salt: bytes) -> bool:
-    """Are these the personal values that were hashed, all of them? `digests` are found in the text, at any depth.
-
-    Quick where all is well; `_personal_findings` tells what is wrong, if anything is.
-    """
-    if type(stored) is not dict or type(personal) is not dict or len(personal) != digests:
-        return False
-    for name, value in personal.items():  # noqa: SIM110 - a generator would take as long as all the rest
-        if stored.get(name) != {"digest": stored_digest(name, value, salt)}:
-            return False
-    return True
+            yield f"position {position}: the event is not the one that was hashed when it was written"
+        for finding in _personal_findings(context, data, has_personal, salt, told, data_told):
+            yield f"position {position}: {finding}"
 
 
 def _personal_findings(
@@ -176,7 +194,7 @@ def _personal_findings(
             yield "it has personal values, and says that it has none"
             return
         unfit = [*_unfit(context, told, salt), *_unfit(data, data_told, salt)]
-        if not unfit and not all(type(values) is dict for values in (context, data, told, data_told)):
+        if not unfit and not (type(told) is type(data_told) is dict):
             unfit = ["its personal values are no objects"]
         yield from unfit
 
@@ -189,11 +207,19 @@ def _conceals(stored: Any) -> bool:
 def _unfit(stored: Any, personal: Any, salt: bytes) -> Iterator[str]:
     content, values = entries(stored), entries(personal)
     for name, value in values.items():
-        if content.get(name) != {"digest": stored_digest(name, value, salt)}:
+        if not _fits(content.get(name), name, value, salt):
             yield f"the personal value {name} is not the one that was hashed"
     for name, value in content.items():
         if name not in values and is_digest(value):
             yield f"the personal value {name} is missing, though others are there"
+
+
+def _fits(stored: Any, name: str, value: Any, salt: bytes) -> bool:
+    """Is this the personal value that was hashed?"""
+    try:
+        return bool(stored == {"digest": stored_digest(name, value, salt)})
+    except orjson.JSONEncodeError:  # nested more deeply than anything that was ever written
+        return False
 
 
 def _distinct(tags: list[Any]) -> int:

@@ -32,7 +32,7 @@ POLL_SECONDS = 0.03
 
 
 class Recorder(dcb.DCBRecorder):
-    """Reads and appends on the ledger of one account; `context` is recorded with every event that is appended."""
+    """Reads and appends on the ledger of one account; `context` is recorded with every event, and an id of its append."""
 
     def __init__(self, database: Database, account_id: str, context: Context) -> None:
         self.database = database
@@ -47,9 +47,10 @@ class Recorder(dcb.DCBRecorder):
         new = [NewEvent(event.type, b64encode(event.data).decode(), event.tags) for event in events]
         known = Condition(_query(condition.fail_if_events_match), condition.after or 0) if condition else None
         to, request, opens = (self.database.connection, self.account_id), Request(str(uuid4()), ""), False
+        context = Context({**self.context.entries, "request_id": request.id}, self.context.personal)
         while True:
             try:
-                return append(*to, new, context=self.context, request=request, condition=known, opens=opens).last
+                return append(*to, new, context=context, request=request, condition=known, opens=opens).last
             except (NoLedger, LedgerExists) as found:
                 opens = isinstance(found, NoLedger)
             except ConditionFailed as failed:
