@@ -20,16 +20,14 @@ class Tags:
 
     def run(self, connection: Connection, _tell: Callable[[int], None]) -> tuple[int, int]:
         """How many rows there are, and how many of an event that carries the tag."""
-        with connection.transaction(force_rollback=True):  # with which the setting ends
-            connection.execute("SET LOCAL work_mem = '64MB'")  # through files, a million events take half as long again
-            row = connection.execute(
-                """
-                SELECT count(*), count(*) FILTER (WHERE k.type = e.type AND k.tag = ANY(e.tags))
-                  FROM iamledger.event_tags k LEFT JOIN iamledger.events e USING (account_id, position)
-                 WHERE k.account_id = %s AND k.position <= %s
-                """,
-                (self.account_id, self.upto),
-            ).fetchone()
+        row = connection.execute(
+            """
+            SELECT count(*), count(*) FILTER (WHERE k.type = e.type AND k.tag = ANY(e.tags))
+              FROM iamledger.event_tags k LEFT JOIN iamledger.events e USING (account_id, position)
+             WHERE k.account_id = %s AND k.position <= %s
+            """,
+            (self.account_id, self.upto),
+        ).fetchone()
         assert row is not None
         return row[0], row[1]
 

@@ -44,9 +44,10 @@ def default_jobs() -> int:
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
-    """A transaction that only reads, and sees one moment."""
+    """A transaction that only reads, and sees one moment. Its sorts and joins have memory enough for a million events."""
     with translated(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute("SET LOCAL work_mem = '32MB'")
         yield
 
 
