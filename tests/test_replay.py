@@ -183,7 +183,7 @@ EVENT = "UPDATE iamledger.events SET {} WHERE account_id = $A AND position = {}"
 HASH = "position {}: the event is not the one that was hashed when it was written"
 ROW = "UPDATE iamledger_projections.{} SET {} WHERE account_id = $A"
 # What the owner can allow personal values to be
-ANYTHING = "ALTER DOMAIN iamledger.json_object DROP CONSTRAINT IF EXISTS json_object_check"
+ANYTHING = "ALTER DOMAIN iamledger.named_values DROP CONSTRAINT IF EXISTS named_values_check"
 BACKWARDS = "ALTER TABLE iamledger.requests DROP CONSTRAINT IF EXISTS requests_check"
 REQUEST = "UPDATE iamledger.requests SET {} WHERE account_id = $A AND first = {}"
 PLANTED = "INSERT INTO iamledger.requests VALUES ($A, 'planted', '', {})"

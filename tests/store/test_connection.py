@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from conftest import Urls
 from iamledger.store import Connection, Unreachable, connect
-from iamledger.store.connection import rows_of
+from iamledger.store.connection import FEW_ROWS, _Connection, rows_of
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,17 @@ def test_a_statement_that_failed_leaves_nothing_behind(connection: Connection) -
         rows_of(connection, "SELECT 1 / %s", (0,))
     assert rows_of(connection, "SELECT generate_series(1, %s)", (0,)) == []
     assert rows_of(connection, "SELECT %s::text", ("a",)) == [("a",)]
+
+
+def test_a_cursor_is_used_again_unless_it_would_keep_many_rows(urls: Urls) -> None:
+    with connect(urls.application) as ours:
+        assert isinstance(ours, _Connection)
+        for expected in (1, 1, 0, 1):
+            many = FEW_ROWS if expected == 0 else FEW_ROWS - 1
+            assert len(rows_of(ours, "SELECT generate_series(1, %s)", (many,))) == many
+            assert len(ours.spare_cursors) == expected
+
+
+def test_a_connection_that_is_not_ours_will_do(urls: Urls) -> None:
+    with psycopg.connect(urls.application) as theirs:
+        assert rows_of(theirs, "SELECT %s::text", ("a",)) == [("a",)]

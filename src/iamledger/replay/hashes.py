@@ -52,7 +52,7 @@ class Hashes:
         stretch = (self.account_id, self.after, self.upto)
         for rows in streamed(connection, _CHECKED if self.verify else _SEEN, stretch):
             if self.verify:
-                if not _whole(self.account_id, rows, last, last_at or "") and len(seen.findings) < FINDINGS:
+                if len(seen.findings) < FINDINGS and not _whole(self.account_id, rows, last, last_at or ""):
                     seen.findings += _findings(self.account_id, rows, last, last_at)
                 seen.tags += sum([_distinct(row[5]) for row in rows])
             seen.tree.extend([row[1] for row in rows])
@@ -122,7 +122,7 @@ def _whole(account_id: str, rows: Sequence[Row], last: int, last_at: str) -> boo
             position, leaf, time, type_, version, tags, context_text, data_text, has_personal, salt, told, data_told = (
                 row
             )
-            at = f"{time[:10]}T{time[11:26]}Z" if len(time) == 29 else iso_of_text(time)
+            at = iso_of_text(time)
             if position != last + 1 or at <= last_at:
                 return False
             last, last_at = position, at
@@ -166,7 +166,9 @@ def _findings(account_id: str, rows: Sequence[Row], last: int, last_at: str | No
         at = iso_of_text(time)
         if position != last + 1:
             yield f"position {position}: the positions {last + 1} to {position - 1} are missing"
-        if last_at is not None and at <= last_at:
+        if not at:
+            yield f"position {position}: it was recorded at {time}, when no clock can have stood"
+        elif last_at is not None and at <= last_at:
             yield f"position {position}: it was recorded at {at}, not after the event before it"
         last, last_at = position, at
         context, data, told, data_told = [parsed(text) for text in (context_text, data_text, *personal)]
@@ -247,5 +249,6 @@ def is_digest(value: Any) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == {"digest"}
-        and re.fullmatch("[0-9a-f]{64}", str(value["digest"])) is not None
+        and type(value["digest"]) is str
+        and re.fullmatch("[0-9a-f]{64}", value["digest"]) is not None
     )

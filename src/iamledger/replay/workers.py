@@ -45,9 +45,12 @@ def default_jobs() -> int:
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """A transaction that only reads, and sees one moment. Its sorts and joins have memory enough for a million events."""
+    with translated():
+        row = connection.execute("SELECT pg_size_bytes(current_setting('work_mem')) < 2 ^ 25").fetchone()
     with translated(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute("SET LOCAL work_mem = '32MB'")
+        if row == (True,):
+            connection.execute("SET LOCAL work_mem = '32MB'")
         yield
 
 

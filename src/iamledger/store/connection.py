@@ -17,6 +17,8 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 APPLICATION_ROLE = "iamledger_app"
 LOCK_TIMEOUT = "5s"
+FEW_ROWS = 100
+"""A cursor that has had more is not kept: it would keep them as well."""
 CONNECT_TIMEOUT_SECONDS = "10"
 
 
@@ -64,7 +66,8 @@ def rows_of(connection: Connection, statement: LiteralString, parameters: Sequen
     except IndexError:
         cursor = connection.cursor()
     rows = cursor.execute(statement, parameters).fetchall()
-    spare.append(cursor)
+    if len(rows) < FEW_ROWS:
+        spare.append(cursor)
     return rows
 
 
@@ -108,6 +111,7 @@ class Database:
     def connection(self) -> Connection:
         """The open connection. Raises `Unreachable`."""
         if self._connection is None or self._connection.closed or self._connection.broken:
+            self.close()
             self._connection = connect(self.url)
         return self._connection
 

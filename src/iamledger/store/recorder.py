@@ -32,7 +32,11 @@ POLL_SECONDS = 0.03
 
 
 class Recorder(dcb.DCBRecorder):
-    """Reads and appends on the ledger of one account; `context` is recorded with every event, and an id of its append."""
+    """Reads and appends on the ledger of one account.
+
+    `context` is recorded with every event; its `request_id` is that of the append, by which a replay knows what belongs
+    together.
+    """
 
     def __init__(self, database: Database, account_id: str, context: Context) -> None:
         self.database = database
@@ -47,7 +51,8 @@ class Recorder(dcb.DCBRecorder):
         new = [NewEvent(event.type, b64encode(event.data).decode(), event.tags) for event in events]
         known = Condition(_query(condition.fail_if_events_match), condition.after or 0) if condition else None
         to, request, opens = (self.database.connection, self.account_id), Request(str(uuid4()), ""), False
-        context = Context({**self.context.entries, "request_id": request.id}, self.context.personal)
+        personal = [name for name in self.context.personal if name != "request_id"]
+        context = Context({**self.context.entries, "request_id": request.id}, personal)
         while True:
             try:
                 return append(*to, new, context=context, request=request, condition=known, opens=opens).last

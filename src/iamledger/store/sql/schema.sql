@@ -7,8 +7,8 @@ CREATE SCHEMA iamledger_projections;
 CREATE DOMAIN iamledger.account_number AS text
 	CONSTRAINT account_number_check CHECK (((length(VALUE) = 12) AND (translate(VALUE, '0123456789'::text, ''::text) = ''::text)));
 
-CREATE DOMAIN iamledger."json_object" AS jsonb
-	CONSTRAINT json_object_check CHECK ((jsonb_typeof(VALUE) = 'object'::text));
+CREATE DOMAIN iamledger.named_values AS jsonb
+	CONSTRAINT named_values_check CHECK ((jsonb_typeof(VALUE) = 'object'::text));
 
 CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -293,8 +293,8 @@ CREATE TABLE iamledger.personal (
     account_id text NOT NULL,
     "position" bigint NOT NULL,
     salt bytea NOT NULL,
-    context iamledger."json_object" NOT NULL,
-    data iamledger."json_object" NOT NULL
+    context iamledger.named_values NOT NULL,
+    data iamledger.named_values NOT NULL
 );
 
 CREATE TABLE iamledger.projection_positions (

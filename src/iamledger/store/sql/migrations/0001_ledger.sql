@@ -9,7 +9,7 @@ CREATE SCHEMA iamledger;
 -- Domains, where a CHECK would do: that of a table is parsed again by each statement that writes there, a domain's once a
 -- session, and not at all where the column keeps its value.
 CREATE DOMAIN iamledger.account_number AS text CHECK (length(VALUE) = 12 AND translate(VALUE, '0123456789', '') = '');
-CREATE DOMAIN iamledger.json_object AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
+CREATE DOMAIN iamledger.named_values AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
 
 -- The head row of each account's ledger. Appends to one account are serialised by its row lock, which is what
 -- makes positions free of gaps and equal to the order of commits.
@@ -49,8 +49,8 @@ CREATE TABLE iamledger.personal (
     account_id   text        NOT NULL,
     position     bigint      NOT NULL,
     salt         bytea       NOT NULL,
-    context      iamledger.json_object NOT NULL,
-    data         iamledger.json_object NOT NULL,
+    context      iamledger.named_values NOT NULL,
+    data         iamledger.named_values NOT NULL,
     PRIMARY KEY (account_id, position)
 );
 
