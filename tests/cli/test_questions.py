@@ -100,6 +100,44 @@ def test_a_key_that_is_given_twice_has_a_list(acme: Program) -> None:
     assert acme(*asked, "--context", "aws:TagKeys=c=").status == 3
 
 
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ("aws:SourceIp=abc", "an IP address, such as 203.0.113.7"),
+        ("AWS:sourceip=999.1.1.1", "an IP address, such as 203.0.113.7"),
+        ("aws:SourceIp=", "an IP address, such as 203.0.113.7"),
+        ("aws:SecureTransport=yes", "true or false"),
+        ("aws:CurrentTime=garbage", "a time, such as 2026-03-14T09:30:00Z, or seconds since 1970"),
+        ("aws:MultiFactorAuthAge=1h", "a number"),
+    ],
+)
+def test_a_value_that_its_key_cannot_have_is_refused(acme: Program, entry: str, what: str) -> None:
+    key, _, value = entry.partition("=")
+    for command in ("can alice s3:GetObject arn:aws:s3:::b/k", "who-can s3:GetObject arn:aws:s3:::b/k"):
+        refused = acme(*command.split(), "--context", entry)
+        assert (refused.status, refused.out) == (2, "")
+        assert f"'{value}' is no value of {key}, which is {what}" in " ".join(refused.err.split())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "aws:SourceIp=2001:db8::1",
+        "aws:SourceIp=10.0.0.0/8",
+        "aws:SecureTransport=TRUE",
+        "aws:CurrentTime=1700000000",
+        "aws:CurrentTime=2026-03-14T09:30:00Z",
+        "aws:MultiFactorAuthAge=3600",
+        "aws:username=",
+        "my:SourceIp=abc",
+    ],
+)
+def test_a_value_that_its_key_may_have_is_taken(acme: Program, entry: str) -> None:
+    answered = acme("can", "alice", "s3:GetObject", "arn:aws:s3:::b/k", "--context", entry)
+    assert (answered.status, answered.err) == (3, "")
+    assert answered.out.startswith("DENIED (implicit): alice")
+
+
 def test_what_is_asked_and_stored_cannot_steer_a_terminal(acme: Program) -> None:
     condition = {"StringEquals": {"aws:RequestTag/\u009b": "\x1b[31m\x07"}}
     (acme.folder / "odd.json").write_text(json.dumps({"Statement": {**ALLOW, "Condition": condition}}))

@@ -30,12 +30,15 @@ from iamledger.store.connection import FEW_ROWS, _Connection, rows_of
         "host=127.0.0.1 port=1 password='s3cr tpw",
         "host=127.0.0.1 port=1 pasword=s3cr s3cr=tpw",
         "s3cr tpw",
+        "s3cr",
     ],
 )
 def test_nothing_of_a_malformed_url_is_told(url: str) -> None:
     with pytest.raises(Unreachable) as refused:
         connect(url)
-    assert str(refused.value) == "the database URL is malformed: percent-encode the password, or use a passfile"
+    told = "the database URL is malformed: write postgresql://user@host/database,"
+    told += " and percent-encode its password or use a passfile"
+    assert str(refused.value) == told
     assert refused.value.__cause__ is refused.value.__context__ is None
     told = "".join(traceback.format_exception_only(refused.value))
     assert "s3cr" not in told

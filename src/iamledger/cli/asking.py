@@ -62,6 +62,7 @@ ResourceAccountOption = Annotated[
 
 def context_of(entries: list[str] | None) -> dict[str, Any]:
     """Context keys and values. A key that is given more than once has a list. Raises BadParameter."""
+    from iamledger.policy.lint.context_values import unlike
     from iamledger.policy.patterns import is_condition_key
 
     found: dict[str, tuple[str, list[str]]] = {}
@@ -71,6 +72,8 @@ def context_of(entries: list[str] | None) -> dict[str, Any]:
             raise typer.BadParameter(
                 f"{entry!a} is not KEY=VALUE with a context key, such as aws:SourceIp=10.0.0.7", param_hint="--context"
             )
+        if (what := unlike(key, value)) is not None:
+            raise typer.BadParameter(f"{value!a} is no value of {key}, which is {what}", param_hint="--context")
         found.setdefault(key.lower(), (key, []))[1].append(value)
     return {key: values[0] if len(values) == 1 else values for key, values in found.values()}
 

@@ -105,7 +105,7 @@ def log(
     shown = events[:limit][::-1] if follow else events[:limit]
     _show(at, shown, patch=patch, oneline=oneline, position=upto, extra={"More": more})
     if more and at.output is Output.TABLE:
-        note(f"There are more than {limit} events; show more with --limit.")
+        note(f"There are more than {limit} event{'s' if limit > 1 else ''}; show more with --limit.")
     if follow:
         _follow(at, wanted, upto, patch=patch, oneline=oneline)
 

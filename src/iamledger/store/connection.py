@@ -96,7 +96,10 @@ def _parameters(url: str) -> dict[str, Any]:
         or "@" in str(given.get("host") or "")
         or not re.fullmatch("[0-9, ]*", str(given.get("port") or ""))
     ):
-        raise Unreachable("the database URL is malformed: percent-encode the password, or use a passfile")
+        raise Unreachable(
+            "the database URL is malformed: write postgresql://user@host/database,"
+            " and percent-encode its password or use a passfile"
+        )
     return given
 
 
