@@ -40,7 +40,7 @@ def ledger(new_database: Callable[[], Urls]) -> Iterator[Whole]:
 @pytest.fixture(scope="module")
 def rows(ledger: Whole) -> list[Row]:
     with ledger.connection.transaction():
-        (rows,) = streamed(ledger.connection, _CHECKED, (ledger.account_id, 0, EVENTS))
+        (rows,) = streamed(ledger.connection, _CHECKED, {"account": ledger.account_id, "after": 0, "upto": EVENTS})
     return rows
 
 

@@ -49,7 +49,7 @@ class Hashes:
         """Look at them. `tell` is told how many positions are done since it was last told."""
         seen = Stretch()
         last, last_at = _before(connection, self.account_id, self.after)
-        stretch = (self.account_id, self.after, self.upto)
+        stretch = {"account": self.account_id, "after": self.after, "upto": self.upto}
         for rows in streamed(connection, _CHECKED if self.verify else _SEEN, stretch):
             if self.verify:
                 if len(seen.findings) < FINDINGS and not _whole(self.account_id, rows, last, last_at or ""):
@@ -68,26 +68,26 @@ class Hashes:
 def whole_tree(connection: Connection, account_id: str, upto: int) -> MerkleTree:
     """The tree over the events that there are, one by one: trees of stretches do not join if positions are missing."""
     tree = MerkleTree()
-    for rows in streamed(connection, _SEEN, (account_id, 0, upto)):
+    for rows in streamed(connection, _SEEN, {"account": account_id, "after": 0, "upto": upto}):
         tree.extend([row[1] for row in rows])
     return tree
 
 
 _SEEN = (
     "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type FROM iamledger.events e"
-    " WHERE e.account_id = %s AND e.position > %s AND e.position <= %s ORDER BY e.position"
+    " WHERE e.account_id = %(account)s AND e.position > %(after)s AND e.position <= %(upto)s ORDER BY e.position"
 )
 _CHECKED = (
     "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type, e.version, e.tags, e.context::text, e.data::text,"
     " e.has_personal, p.salt, p.context::text, p.data::text"
-    " FROM iamledger.events e LEFT JOIN iamledger.personal p USING (account_id, position)"
-    " WHERE e.account_id = %s AND e.position > %s AND e.position <= %s ORDER BY e.position"
+    " FROM iamledger.events e LEFT JOIN iamledger.personal p ON p.account_id = e.account_id AND p.position = e.position"
+    # ... which alone would read the personal values of all events before the stretch, too
+    " AND p.position > %(after)s AND p.position <= %(upto)s"
+    " WHERE e.account_id = %(account)s AND e.position > %(after)s AND e.position <= %(upto)s ORDER BY e.position"
 )
 
 
-def streamed(
-    connection: Connection, statement: str, parameters: Sequence[object] | Mapping[str, object]
-) -> Iterator[list[Row]]:
+def streamed(connection: Connection, statement: str, parameters: Mapping[str, object]) -> Iterator[list[Row]]:
     """The rows of a statement by chunks, none of them empty; the server prepares one while the last is worked on."""
     with (
         connection.cursor(name="events_to_replay", binary=True) as cursor,
