@@ -82,7 +82,7 @@ def forged(account_id: str, row: Row) -> Row:
     return (row[POSITION], leaf_hash(account_id, body, row[POSITION], iso_of_text(row[TIME])), *row[TIME:])
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(some.data(), PLACES, some.booleans())
 def test_it_passes_only_what_the_careful_look_passes(
     ledger: Whole, rows: list[Row], data: some.DataObject, place: tuple[int, int], forge: bool

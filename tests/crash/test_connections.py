@@ -43,6 +43,7 @@ from iamledger.opening import embedded, open_database
 from iamledger.replay import replay
 from iamledger.settings import Settings
 from iamledger.store import Connection, Database
+from iamledger.store.connection import _Connection
 from iamledger_projections import projections
 from iamledger_projections.users import list_users
 from stateful.model import State, folded
@@ -170,7 +171,7 @@ def state_of(connection: Connection, account_id: str) -> State:
 # A connection that drops at every point of a command
 
 
-class Dropping(psycopg.Connection[tuple[Any, ...]]):
+class Dropping(_Connection):
     """A connection that drops at its n-th exchange with the server: before the server hears of it, or before it answers."""
 
     exchanges = 0
@@ -206,7 +207,7 @@ def dropping(monkeypatch: pytest.MonkeyPatch, admin: Connection, drops_at: int, 
         patch.setattr(Dropping, "admin", admin, raising=False)
         patch.setattr(Dropping, "drops_at", drops_at)
         patch.setattr(Dropping, "before", before)
-        patch.setattr(psycopg, "connect", Dropping.connect)
+        patch.setattr("iamledger.store.connection._Connection", Dropping)
         yield
 
 
