@@ -74,7 +74,7 @@ def changed(random: Random, made: Grants) -> Grants:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_changes_are_those_of_the_engine(seed: int) -> None:
     random = Random(seed)
     grants_before = grants(random, users=4, groups=2, policies=4)
@@ -116,7 +116,7 @@ def test_changes_are_those_of_the_engine(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_somebody_could_do_is_what_the_engine_allows(seed: int) -> None:
     """As `blast-radius` tells of a moment: what is gained by who had nothing."""
     random = Random(seed)

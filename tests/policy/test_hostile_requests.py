@@ -1,6 +1,7 @@
 """Patterns and values that were made to take long do not, and malformed ones are decided as the rules say.
 
-Limits are of processor time, and a hundred times what is measured: quadratic work would miss them by far more.
+Limits are of processor time, and a hundred times what is measured: quadratic work would miss them by far more. Where a limit
+is near, calls are counted, which are the same on every machine.
 """
 
 from __future__ import annotations

@@ -456,4 +456,4 @@ def test_a_few_random_histories(world: World) -> None:
 
 @pytest.mark.slow
 def test_many_random_histories(world: World) -> None:
-    _run(world, 40)
+    _run(world, 60)
