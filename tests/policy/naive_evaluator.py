@@ -165,14 +165,13 @@ class _Decision:
         if tokens is None:  # 22
             return False
         tokens = _normal(tokens)
-        bounds: list[bool] = []  # 21: whether a wildcard may cross a colon
-        for place, token in enumerate(tokens):
-            run = place
-            while run < len(tokens) and tokens[run] in (ANY, ONE):
-                run += 1
+
+        def crosses(place: int) -> bool:  # 21: whether a wildcard may cross a colon
+            run = next((n for n in range(place, len(tokens)) if tokens[n] not in (ANY, ONE)), len(tokens))
             stars_at_end = run == len(tokens) or tokens[run] == ":"
-            bounds.append(tokens[:place].count(":") >= 5 or (token is ANY and stars_at_end))
-        return _match(tokens, self.case["resource"], lambda place: bounds[place])
+            return tokens[:place].count(":") >= 5 or (tokens[place] is ANY and stars_at_end)
+
+        return _match(tokens, self.case["resource"], crosses)
 
     # --- variables
 
@@ -297,20 +296,19 @@ def _tokens(text: str) -> list[Any]:
 
 
 def _match(tokens: list[Any], text: str, crosses: Callable[[int], bool]) -> bool:
-    """Whether a pattern matches, by a table: which beginnings of the text do the first tokens match?"""
-    row = [True] + [False] * len(text)
+    """Whether a pattern matches, token by token: where in the text may what matched the tokens so far end?"""
+    ends = {0}
     for place, token in enumerate(tokens):
-        if True not in row:
-            return False
-        if token is ANY or token is ONE:
-            new = [token is ANY and row[0]]
-            for end, character in enumerate(text, 1):
-                fits = character != ":" or crosses(place)
-                new.append((row[end] or (fits and new[end - 1])) if token is ANY else (fits and row[end - 1]))
+        if token is ANY:
+            for end in sorted(ends):
+                while end < len(text) and (text[end] != ":" or crosses(place)) and end + 1 not in ends:
+                    end += 1
+                    ends.add(end)
+        elif token is ONE:
+            ends = {end + 1 for end in ends if end < len(text) and (text[end] != ":" or crosses(place))}
         else:
-            new = [False, *(before and character == token for before, character in zip(row, text, strict=False))]
-        row = new
-    return row[-1]
+            ends = {end + 1 for end in ends if end < len(text) and text[end] == token}
+    return len(text) in ends
 
 
 def _arn_like(tokens: list[Any], text: str) -> bool:
