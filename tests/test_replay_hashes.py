@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 from conftest import Urls
 from iamledger import store
 from iamledger.replay import replay
-from iamledger.replay.hashes import _CHECKED, _findings, _whole, streamed
+from iamledger.replay.hashes import CHECKED, _findings, _whole, streamed
 from iamledger.store import Context, Database
 from iamledger.store.events import body_hash, iso_of_text, leaf_hash
 from iamledger.store.recorder import Recorder
@@ -40,7 +40,7 @@ def ledger(new_database: Callable[[], Urls]) -> Iterator[Whole]:
 @pytest.fixture(scope="module")
 def rows(ledger: Whole) -> list[Row]:
     with ledger.connection.transaction():
-        (rows,) = streamed(ledger.connection, _CHECKED, {"account": ledger.account_id, "after": 0, "upto": EVENTS})
+        (rows,) = streamed(ledger.connection, CHECKED, {"account": ledger.account_id, "after": 0, "upto": EVENTS})
     return rows
 
 

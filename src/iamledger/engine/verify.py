@@ -68,12 +68,12 @@ class Comparison:
         self._interpreter = Interpreter(table.projection)
         self.events = frozenset(table.projection.events())
         """The types of events that it listens to."""
-        self._chunks = _rows(connection, account_id, table, upto)
-        self._found: list[_Row] = []
+        self._chunks = found_rows(connection, account_id, table, upto)
+        self._found: list[FoundRow] = []
         """The next rows, last one first."""
         self._ends: dict[Key, int] = {}
         """Where open versions end that were found, if they do."""
-        self._odd: dict[Key, tuple[str, _Row | None]] = {}
+        self._odd: dict[Key, tuple[str, FoundRow | None]] = {}
         """Open versions that were not found, or are other than expected: the columns that were, and the row."""
         self.rows = 0
 
@@ -130,7 +130,7 @@ class Comparison:
                 if found is None or found[2] != columns:
                     self._odd[key] = columns, found
 
-    def _begin(self, key: Key, found: _Row) -> None:
+    def _begin(self, key: Key, found: FoundRow) -> None:
         """A row of the key is open from here on; where it says that it ends is kept in mind."""
         if found[3] is None:
             self._ends.pop(key, None)
@@ -145,19 +145,19 @@ class Comparison:
             expected = Version(key, since, until, unpacked(self._projection, columns))
             yield Drift(self._projection.name, self._account_id, expected, found and self._version(found))
 
-    def _unexpected(self, found: _Row) -> Drift:
+    def _unexpected(self, found: FoundRow) -> Drift:
         return Drift(self._projection.name, self._account_id, None, self._version(found))
 
-    def _version(self, found: _Row) -> Version:
+    def _version(self, found: FoundRow) -> Version:
         since, key, columns, until = found
         return Version(key, since, until, unpacked(self._projection, columns))
 
-    def _next(self) -> _Row | None:
+    def _next(self) -> FoundRow | None:
         if not self._found:
             self._found = next(self._chunks, [])[::-1]
         return self._found[-1] if self._found else None
 
-    def _take(self) -> _Row:
+    def _take(self) -> FoundRow:
         self.rows += 1
         return self._found.pop()
 
@@ -167,11 +167,13 @@ def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-_Row: TypeAlias = tuple[int, Key, str, int | None]
+FoundRow: TypeAlias = tuple[int, Key, str, int | None]
 """A row that was found: since, key, columns packed, until."""
 
 
-def _rows(connection: Connection, account_id: str, table: Table, upto: int) -> Generator[list[_Row], None, None]:
+def found_rows(
+    connection: Connection, account_id: str, table: Table, upto: int
+) -> Generator[list[FoundRow], None, None]:
     """The rows as they were at a position, by chunks, ordered by where they begin, then by key.
 
     Positions that the projection has not reached yet are no future that is to be left out: no event can have made them.

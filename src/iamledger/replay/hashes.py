@@ -50,7 +50,7 @@ class Hashes:
         seen = Stretch()
         last, last_at = _before(connection, self.account_id, self.after)
         stretch = {"account": self.account_id, "after": self.after, "upto": self.upto}
-        for rows in streamed(connection, _CHECKED if self.verify else _SEEN, stretch):
+        for rows in streamed(connection, CHECKED if self.verify else _SEEN, stretch):
             if self.verify:
                 if len(seen.findings) < FINDINGS and not _whole(self.account_id, rows, last, last_at or ""):
                     seen.findings += _findings(self.account_id, rows, last, last_at)
@@ -77,7 +77,7 @@ _SEEN = (
     "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type FROM iamledger.events e"
     " WHERE e.account_id = %(account)s AND e.position > %(after)s AND e.position <= %(upto)s ORDER BY e.position"
 )
-_CHECKED = (
+CHECKED = (
     "SELECT e.position, e.leaf_hash, e.recorded_at::text, e.type, e.version, e.tags, e.context::text, e.data::text,"
     " e.has_personal, p.salt, p.context::text, p.data::text"
     " FROM iamledger.events e LEFT JOIN iamledger.personal p ON p.account_id = e.account_id AND p.position = e.position"
@@ -85,6 +85,7 @@ _CHECKED = (
     " AND p.position > %(after)s AND p.position <= %(upto)s"
     " WHERE e.account_id = %(account)s AND e.position > %(after)s AND e.position <= %(upto)s ORDER BY e.position"
 )
+"""All that a stretch's events are checked by."""
 
 
 def streamed(connection: Connection, statement: str, parameters: Mapping[str, object]) -> Iterator[list[Row]]:
