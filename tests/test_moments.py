@@ -192,7 +192,7 @@ def test_a_time_before_the_ledger_is_refused(connection: Connection) -> None:
     for text in (iso(first - timedelta(microseconds=1)), "1970-01-01", "0001-01-01"):
         with pytest.raises(InvalidInput) as refused:
             moment(connection, ACCOUNT, text)
-        assert str(refused.value) == f"The ledger of account {ACCOUNT} begins after {text}."
+        assert str(refused.value) == f"The ledger of account {ACCOUNT} begins after {text}, at {iso(first)}."
 
 
 @pytest.mark.usefixtures("five")
@@ -210,7 +210,7 @@ def test_a_date_is_its_end(connection: Connection, urls: Urls) -> None:
         assert (
             moment(connection, ACCOUNT, f"2026-01-0{day}T11:59:59Z" if day > 2 else "2026-01-02T12:00Z").position >= 1
         )
-    with pytest.raises(InvalidInput, match="begins after 2026-01-01"):
+    with pytest.raises(InvalidInput, match="begins after 2026-01-01, at 2026-01-02T12:00:00.000000Z"):
         moment(connection, ACCOUNT, "2026-01-01")
 
 

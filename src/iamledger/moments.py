@@ -9,6 +9,7 @@ from time import sleep
 
 from iamledger import store
 from iamledger.iam.refusals import InvalidInput, ValidationError
+from iamledger.store.events import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
             f"{what[0].upper()}{what[1:]} has not come yet. Leave --as-of out, or give a time that has passed."
         ) from None
     if position == 0:
-        raise InvalidInput(f"The ledger of account {account_id} begins after {text}.")
+        first = store.read(connection, account_id, limit=1)
+        begins = f", at {iso(first[0].recorded_at)}" if first else ""
+        raise InvalidInput(f"The ledger of account {account_id} begins after {text}{begins}.")
     return Moment(position, time)
 
 
@@ -50,12 +53,12 @@ _TIME = re.compile(
 _SECOND = re.compile(r"[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?![.][0-9])")
 
 
-def parse_time(text: str, *, end: bool = True) -> datetime:
+def parse_time(text: str, option: str | None = None, *, end: bool = True) -> datetime:
     """A time in ISO 8601, in UTC unless it says otherwise; a bare date or second means its end, or its beginning.
 
     Tables show times to the second, so that such a time, given back, is one at which what they show had happened.
 
-    Raises ValidationError.
+    Raises ValidationError, which names the option, if the text was given for one that takes no position.
     """
     try:
         if not _TIME.fullmatch(text):
@@ -65,8 +68,9 @@ def parse_time(text: str, *, end: bool = True) -> datetime:
             time += timedelta(days=1 if _is_date(text) else 0, seconds=not _is_date(text)) - timedelta(microseconds=1)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
+        where, position = (f", given with {option},", "") if option else ("", ", or a position, such as 42")
         raise ValidationError(
-            f"{text!a} is not a time. Write 2026-11-24 or 2026-11-24T15:30:00Z; with --as-of also a position, 42."
+            f"{text!a}{where} is not a time. Write 2026-11-24 or 2026-11-24T15:30:00Z{position}."
         ) from None
 
 

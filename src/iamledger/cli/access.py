@@ -174,7 +174,7 @@ def blast_radius_(at: Reading, key_id: KeyId, since: SuspectedOption = None) -> 
     from iamledger.services import open_catalogue
 
     constraints.ACCESS_KEY_ID.check(key_id)
-    begin = parse_time(since, end=False) if since is not None else None
+    begin = parse_time(since, "--since", end=False) if since is not None else None
     with at.view("access_keys") as view:
         upto, now, origin = view.position, view.time, at.origin(view)
     connection, account_id = at.database.connection, at.account_id
@@ -204,7 +204,7 @@ def unused(
     from iamledger.cli.unused import tell_unused
     from iamledger.moments import parse_time
 
-    begin = parse_time(since, end=False)
+    begin = parse_time(since, "--since", end=False)
     with at.view(*READS) as view:
         rows = [one.row() for one in find(view, read_grants(view), begin)]
         if at.output is Output.TABLE:

@@ -157,7 +157,9 @@ def revoke(
     from iamledger.iam.access_key import RevocationReason, revoke_access_key
     from iamledger.moments import parse_time
 
-    since: datetime | None = parse_time(suspected_since, end=False) if suspected_since is not None else None
+    since: datetime | None = (
+        parse_time(suspected_since, "--suspected-since", end=False) if suspected_since is not None else None
+    )
     outcome = to.execute(
         revoke_access_key,
         key=key_id,
@@ -181,7 +183,7 @@ def record_use(
     from iamledger.iam.access_key import record_access_key_use, use_as_arguments
     from iamledger.moments import parse_time
 
-    when = parse_time(used_at, end=False) if used_at is not None else datetime.now(UTC)
+    when = parse_time(used_at, "--at", end=False) if used_at is not None else datetime.now(UTC)
     outcome = to.execute(
         record_access_key_use,
         **use_as_arguments(key_id, service, region, when),

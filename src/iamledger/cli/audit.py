@@ -96,8 +96,8 @@ def log(
         actor=actor,
         ticket=ticket,
         types=type_ or (),
-        since=parse_time(since, end=False) if since is not None else None,
-        until=parse_time(until) if until is not None else None,
+        since=parse_time(since, "--since", end=False) if since is not None else None,
+        until=parse_time(until, "--until") if until is not None else None,
     )
     upto = at.position()
     events = find(at.database.connection, at.account_id, wanted, upto=upto, limit=limit + 1)

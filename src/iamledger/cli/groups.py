@@ -20,6 +20,17 @@ class CommandGroup(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         return super().get_params(ctx) if self._with_options else []
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with what they are about, whole: left to itself, the list cuts sentences to a line each."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        about = [(name, one.get_short_help_str(_WHOLE)) for name, one in commands if one and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(about)
+
+
+_WHOLE = 1000
+"""Characters of a summary; the first sentence ends it."""
+
 
 def commands(about: str) -> typer.Typer:
     """The commands of one noun."""

@@ -185,8 +185,8 @@ def _period(since: str | None, until: str | None) -> tuple[datetime | None, date
     from iamledger.moments import parse_time
 
     return (
-        parse_time(since, end=False) if since is not None else None,
-        parse_time(until) if until is not None else None,
+        parse_time(since, "--since", end=False) if since is not None else None,
+        parse_time(until, "--until") if until is not None else None,
     )
 
 
