@@ -184,7 +184,7 @@ HASH = "position {}: the event is not the one that was hashed when it was writte
 ROW = "UPDATE iamledger_projections.{} SET {} WHERE account_id = $A"
 # What the owner can allow personal values to be
 ANYTHING = "ALTER DOMAIN iamledger.named_values DROP CONSTRAINT IF EXISTS named_values_check"
-BACKWARDS = "ALTER TABLE iamledger.requests DROP CONSTRAINT IF EXISTS requests_check"
+NO_POSITIONS = "ALTER DOMAIN iamledger.ledger_position DROP CONSTRAINT IF EXISTS ledger_position_check"
 REQUEST = "UPDATE iamledger.requests SET {} WHERE account_id = $A AND first = {}"
 PLANTED = "INSERT INTO iamledger.requests VALUES ($A, 'planted', '', {})"
 AHEAD = "UPDATE iamledger.projection_positions SET {} WHERE account_id = $A AND projection = 'users'"
@@ -404,19 +404,19 @@ TAMPERINGS: dict[str, tuple[list[str], str]] = {
         "positions 11 to 11: their events are not of the command planted that is recorded for them",
     ),
     "a request of nothing at the head": (
-        [BACKWARDS, PLANTED.format("12, 11")],
+        [PLANTED.format("12, 11")],
         "the command planted is recorded for positions 12 to 11, which are not there",
     ),
     "a request of nothing far beyond the head": (
-        [BACKWARDS, PLANTED.format("100, 5")],
+        [PLANTED.format("100, 5")],
         "the command planted is recorded for positions 100 to 5, which are not there",
     ),
     "a request of nothing before the first": (
-        [BACKWARDS, PLANTED.format("0, 0")],
+        [NO_POSITIONS, PLANTED.format("0, 0")],
         "the command planted is recorded for positions 0 to 0, which are not there",
     ),
     "a request of nothing in between": (
-        [BACKWARDS, PLANTED.format("10, 9")],
+        [PLANTED.format("10, 9")],
         "the command planted is recorded for positions 10 to 9, which are not there",
     ),
     # What waits for events to come
@@ -565,8 +565,8 @@ def test_personal_values_that_are_no_object_are_read_as_erased(alone: Whole) -> 
     assert event.data["tags"] is None
 
 
-def test_a_command_appended_something(alone: Whole) -> None:
-    for positions in ("12, 11", "0, 0"):
+def test_positions_begin_at_one(alone: Whole) -> None:
+    for positions in ("0, 0", "1, 0", "-1, 1"):
         with pytest.raises(psycopg.errors.CheckViolation):
             alone.spoil(PLANTED.format(positions))
 

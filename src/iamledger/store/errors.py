@@ -92,6 +92,10 @@ def translated() -> Iterator[None]:
     """Turn PostgreSQL's errors into ours. What is not expected stays as it is."""
     try:
         yield
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name != "requests_pkey":
+            raise
+        raise RequestRecorded(error.diag.message_detail or str(error)) from error
     except psycopg.Error as error:
         known = _OURS.get(error.sqlstate or "")
         if known is not None:

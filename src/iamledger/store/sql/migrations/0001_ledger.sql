@@ -10,6 +10,7 @@ CREATE SCHEMA iamledger;
 -- session, and not at all where the column keeps its value.
 CREATE DOMAIN iamledger.account_number AS text CHECK (length(VALUE) = 12 AND translate(VALUE, '0123456789', '') = '');
 CREATE DOMAIN iamledger.named_values AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
+CREATE DOMAIN iamledger.ledger_position AS bigint CHECK (VALUE > 0);
 
 -- The head row of each account's ledger. Appends to one account are serialised by its row lock, which is what
 -- makes positions free of gaps and equal to the order of commits.
@@ -59,10 +60,9 @@ CREATE TABLE iamledger.requests (
     account_id   text        NOT NULL,
     request_id   text        NOT NULL,
     fingerprint  text        NOT NULL,      -- of the command and its wishes
-    first        bigint      NOT NULL,
-    last         bigint      NOT NULL,
-    PRIMARY KEY (account_id, request_id),
-    CHECK (0 < first AND first <= last)
+    first        iamledger.ledger_position NOT NULL,
+    last         iamledger.ledger_position NOT NULL,  -- not before first: append sees to it, and a replay
+    PRIMARY KEY (account_id, request_id)
 );
 
 -- Secret access keys and the like, sealed with the account's data key. Deleted when the credential is revoked.

@@ -22,66 +22,60 @@ $$;
 --   p_secrets      null, or {data_key: {master_key_id, wrapped}, put: [{credential, kind, sealed}], delete: [credential]};
 --                  bytes in base64
 --
--- Errors: IL001 the request id was used before; IL002 the condition failed; IL003 no such ledger; IL004 the ledger
--- exists already; IL005 the server's clock is more than five minutes behind the ledger's head; check_violation for no
--- event at all, or a body that is no hash.
+-- Errors: IL001 the request id was used before (unique_violation of requests_pkey means the same); IL002 the condition
+-- failed; IL003 no such ledger; IL004 the ledger exists already; IL005 the server's clock is more than five minutes behind
+-- the ledger's head; check_violation for no event at all; not_null_violation for a body that is no hash.
 --
 -- The head's lock is taken in one statement and the condition checked in a later one. Were both in one statement, the
 -- check would run on the snapshot from before the wait, and the conflicting event would be written.
--- The clock is read after the lock was obtained, too. An UPDATE computes its values before it waits for a row, so its own
--- time could lie before one that position_at has answered for during the wait.
+-- The clock is read after the lock was obtained, too: ON CONFLICT DO UPDATE locks the row before it computes new values.
+-- An UPDATE computes them before it waits for a row, so its time could lie before one that position_at has answered for
+-- during the wait.
+-- As few statements and expressions as can be: each is prepared for execution again by every call.
 CREATE FUNCTION iamledger.append(
     p_account text, p_events jsonb, p_request text, p_fingerprint text,
     p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb,
     OUT first bigint, OUT last bigint, OUT recorded_at timestamptz
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_count CONSTANT integer := jsonb_array_length(p_events);
-    v_start timestamptz;        -- recorded_at of the first event
-    v_body  text;
 BEGIN
-    IF v_count IS NULL OR v_count < 1 THEN
-        RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
-    END IF;
-    FOR n IN 0 .. v_count - 1 LOOP  -- without a statement or a regular expression, each of which would take longer
-        v_body := p_events->n->>'body';
-        IF (length(v_body) = 64 AND translate(v_body, '0123456789abcdef', '') = '') IS NOT TRUE THEN
-            RAISE EXCEPTION 'an event needs the hash of its content' USING ERRCODE = 'check_violation';
-        END IF;
-    END LOOP;
-    IF p_opens THEN
-        INSERT INTO iamledger.ledgers VALUES (p_account, 0, '-infinity') ON CONFLICT DO NOTHING;
-    END IF;
-    PERFORM FROM iamledger.ledgers l WHERE l.account_id = p_account FOR NO KEY UPDATE;
-    UPDATE iamledger.ledgers l
-       SET head = l.head + v_count,
+    INSERT INTO iamledger.ledgers AS l (account_id, head, recorded_at)
+    SELECT p_account, n, clock_timestamp() + (n - 1) * interval '1 microsecond'
+      FROM jsonb_array_length(p_events) AS n
+        ON CONFLICT (account_id) DO UPDATE
+       SET head = l.head + excluded.head,
            recorded_at = greatest(clock_timestamp(), l.recorded_at + interval '1 microsecond')
-                         + (v_count - 1) * interval '1 microsecond'
-     WHERE l.account_id = p_account
-    RETURNING l.head - v_count + 1, l.head, l.recorded_at INTO first, last, recorded_at;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'no ledger for account %', p_account USING ERRCODE = 'IL003';
-    ELSIF recorded_at > clock_timestamp() + interval '5 minutes' THEN
-        RAISE EXCEPTION 'the database server''s clock is more than five minutes behind the ledger (%)', recorded_at
-            USING ERRCODE = 'IL005';
-    END IF;
-    v_start := recorded_at - (v_count - 1) * interval '1 microsecond';
+                         + (excluded.head - 1) * interval '1 microsecond'
+    RETURNING l.head - jsonb_array_length(p_events) + 1, l.head, l.recorded_at INTO first, last, recorded_at;
 
-    INSERT INTO iamledger.requests VALUES (p_account, p_request, p_fingerprint, first, last) ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
-    ELSIF p_opens AND first > 1 THEN
-        RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
-    ELSIF p_boundary IS NOT NULL AND first - 1 > coalesce(p_after, 0) THEN  -- mostly not: then nothing is executed
-        IF EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
+    IF p_opens IS DISTINCT FROM (first = 1)
+       OR first - 1 > coalesce(p_after, 0) AND p_boundary IS NOT NULL
+       OR first > last
+       OR recorded_at > clock_timestamp() + interval '5 minutes'
+    THEN  -- what is mostly not so, and may be an error
+        IF first > last THEN
+            RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
+        ELSIF first = 1 AND p_opens IS NOT TRUE THEN
+            RAISE EXCEPTION 'no ledger for account %', p_account USING ERRCODE = 'IL003';
+        ELSIF recorded_at > clock_timestamp() + interval '5 minutes' THEN
+            RAISE EXCEPTION 'the database server''s clock is more than five minutes behind the ledger (%)', recorded_at
+                USING ERRCODE = 'IL005';
+        ELSIF EXISTS (SELECT FROM iamledger.requests WHERE account_id = p_account AND request_id = p_request) THEN
+            RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
+        ELSIF p_opens AND first > 1 THEN
+            RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
+        ELSIF p_boundary IS NOT NULL
+              AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
             RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
                 USING ERRCODE = 'IL002';
         END IF;
     END IF;
 
     WITH entry AS MATERIALIZED (
-        SELECT append.first + n - 1 AS position, v_start + (n - 1) * interval '1 microsecond' AS time, e
+        SELECT append.first + n - 1 AS position,
+               append.recorded_at - (append.last - append.first + 1 - n) * interval '1 microsecond' AS time, e
           FROM jsonb_array_elements(p_events) WITH ORDINALITY AS x(e, n)
+    ), request AS (
+        INSERT INTO iamledger.requests VALUES (p_account, p_request, p_fingerprint, append.first, append.last)
     ), tagged AS (
         INSERT INTO iamledger.event_tags (account_id, tag, type, position)
         SELECT p_account, tag, e->>'type', position
@@ -95,7 +89,8 @@ BEGIN
         (account_id, position, recorded_at, type, version, has_personal, tags, context, data, leaf_hash)
     SELECT p_account, position, time, e->>'type', (e->>'version')::smallint, jsonb_typeof(e->'personal') = 'object',
            ARRAY(SELECT jsonb_array_elements_text(e->'tags')), e->'context', e->'data',
-           iamledger.leaf_hash(p_account, e->>'body', position, time)
+           CASE WHEN length(e->>'body') = 64 AND translate(e->>'body', '0123456789abcdef', '') = ''
+                THEN iamledger.leaf_hash(p_account, e->>'body', position, time) END
       FROM entry;
 
     IF p_secrets IS NOT NULL THEN
