@@ -210,7 +210,7 @@ def test_a_date_is_its_end(connection: Connection, urls: Urls) -> None:
         assert (
             moment(connection, ACCOUNT, f"2026-01-0{day}T11:59:59Z" if day > 2 else "2026-01-02T12:00Z").position >= 1
         )
-    with pytest.raises(InvalidInput, match="begins after 2026-01-01, at 2026-01-02T12:00:00.000000Z"):
+    with pytest.raises(InvalidInput, match=r"begins after 2026-01-01, at 2026-01-02T12:00:00\.000000Z"):
         moment(connection, ACCOUNT, "2026-01-01")
 
 

@@ -75,9 +75,9 @@ def append(
     if not events:
         raise ValueError("an append needs at least one event")
     with translated():
-        ((first, last, recorded_at),) = rows_of(
+        ((appended,),) = rows_of(
             connection,
-            "SELECT first, last, recorded_at FROM iamledger.append(%s, %s, %s, %s, %s, %s, %s, %s)",
+            "SELECT iamledger.append(%s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 account_id,
                 encode(events, context),
@@ -89,7 +89,8 @@ def append(
                 _secrets_json(secrets),
             ),
         )
-    return Appended(first, last, recorded_at)
+    first, last, recorded_at = appended.split(" ")
+    return Appended(int(first), int(last), datetime.fromisoformat(recorded_at))
 
 
 def erase(connection: Connection, account_id: str, position: int) -> bool:

@@ -13,10 +13,14 @@ CREATE DOMAIN iamledger.ledger_position AS bigint
 CREATE DOMAIN iamledger.named_values AS jsonb
 	CONSTRAINT named_values_check CHECK ((jsonb_typeof(VALUE) = 'object'::text));
 
-CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) RETURNS record
+CREATE FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    v_first bigint;
+    v_last  bigint;
+    v_time  timestamptz;  -- of the last event
 BEGIN
     INSERT INTO iamledger.ledgers AS l (account_id, head, recorded_at)
     SELECT p_account, n, clock_timestamp() + (n - 1) * interval '1 microsecond'
@@ -25,23 +29,23 @@ BEGIN
        SET head = l.head + excluded.head,
            recorded_at = greatest(clock_timestamp(), l.recorded_at + interval '1 microsecond')
                          + (excluded.head - 1) * interval '1 microsecond'
-    RETURNING l.head - jsonb_array_length(p_events) + 1, l.head, l.recorded_at INTO first, last, recorded_at;
+    RETURNING l.head - jsonb_array_length(p_events) + 1, l.head, l.recorded_at INTO v_first, v_last, v_time;
 
-    IF p_opens IS DISTINCT FROM (first = 1)
-       OR first - 1 > coalesce(p_after, 0) AND p_boundary IS NOT NULL
-       OR first > last
-       OR recorded_at > clock_timestamp() + interval '5 minutes'
+    IF p_opens IS DISTINCT FROM (v_first = 1)
+       OR v_first - 1 > coalesce(p_after, 0) AND p_boundary IS NOT NULL
+       OR v_first > v_last
+       OR v_time > clock_timestamp() + interval '5 minutes'
     THEN  -- what is mostly not so, and may be an error
-        IF first > last THEN
+        IF v_first > v_last THEN
             RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
-        ELSIF first = 1 AND p_opens IS NOT TRUE THEN
+        ELSIF v_first = 1 AND p_opens IS NOT TRUE THEN
             RAISE EXCEPTION 'no ledger for account %', p_account USING ERRCODE = 'IL003';
-        ELSIF recorded_at > clock_timestamp() + interval '5 minutes' THEN
-            RAISE EXCEPTION 'the database server''s clock is more than five minutes behind the ledger (%)', recorded_at
+        ELSIF v_time > clock_timestamp() + interval '5 minutes' THEN
+            RAISE EXCEPTION 'the database server''s clock is more than five minutes behind the ledger (%)', v_time
                 USING ERRCODE = 'IL005';
         ELSIF EXISTS (SELECT FROM iamledger.requests WHERE account_id = p_account AND request_id = p_request) THEN
             RAISE EXCEPTION 'request % was recorded before', p_request USING ERRCODE = 'IL001';
-        ELSIF p_opens AND first > 1 THEN
+        ELSIF p_opens AND v_first > 1 THEN
             RAISE EXCEPTION 'account % has a ledger already', p_account USING ERRCODE = 'IL004';
         ELSIF p_boundary IS NOT NULL
               AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
@@ -51,11 +55,11 @@ BEGIN
     END IF;
 
     WITH entry AS MATERIALIZED (
-        SELECT append.first + n - 1 AS position,
-               append.recorded_at - (append.last - append.first + 1 - n) * interval '1 microsecond' AS time, e
+        SELECT v_first + n - 1 AS position,
+               v_time - (v_last - v_first + 1 - n) * interval '1 microsecond' AS time, e
           FROM jsonb_array_elements(p_events) WITH ORDINALITY AS x(e, n)
     ), request AS (
-        INSERT INTO iamledger.requests VALUES (p_account, p_request, p_fingerprint, append.first, append.last)
+        INSERT INTO iamledger.requests VALUES (p_account, p_request, p_fingerprint, v_first, v_last)
     ), tagged AS (
         INSERT INTO iamledger.event_tags (account_id, tag, type, position)
         SELECT p_account, tag, e->>'type', position
@@ -83,6 +87,7 @@ BEGIN
         DELETE FROM iamledger.secrets s USING jsonb_array_elements_text(p_secrets->'delete') AS d(credential)
          WHERE s.account_id = p_account AND s.credential = d.credential;
     END IF;
+    RETURN v_first || ' ' || v_last || ' ' || iamledger.iso(v_time);
 END $$;
 
 CREATE FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) RETURNS TABLE(head bigint, now timestamp with time zone, fingerprint text, first bigint, last bigint, "position" bigint, type text, data text)
@@ -382,8 +387,8 @@ GRANT USAGE ON SCHEMA iamledger TO iamledger_app;
 
 GRANT ALL ON SCHEMA iamledger_projections TO iamledger_app;
 
-REVOKE ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb, OUT first bigint, OUT last bigint, OUT recorded_at timestamp with time zone) TO iamledger_app;
+REVOKE ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION iamledger.append(p_account text, p_events jsonb, p_request text, p_fingerprint text, p_boundary jsonb, p_after bigint, p_opens boolean, p_secrets jsonb) TO iamledger_app;
 
 REVOKE ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION iamledger.boundary(p_account text, p_request text, p_items jsonb) TO iamledger_app;
