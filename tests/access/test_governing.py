@@ -121,6 +121,7 @@ def test_what_somebody_could_do_is_what_the_engine_allows(seed: int) -> None:
     """As `blast-radius` tells of a moment: what is gained by who had nothing."""
     random = Random(seed)
     made, resources = grants(random, users=3, groups=1, policies=3), put(of_resources(random))
+    access = Access(made)
     beside = Governing({}, resources)
     for user in made.users.values():
         caller, policies = made.caller(user.id), made.policy_set(user.id)
@@ -128,16 +129,16 @@ def test_what_somebody_could_do_is_what_the_engine_allows(seed: int) -> None:
         could = {action for one in found.differences for action in one.actions}
         for one in found.differences:
             assert one.gained
-            assert _can(made, user.id, resources, one.witness)
+            assert _can(access, user.id, resources, one.witness)
         for _ in range(25):
             resource = random.choice([*RESOURCES, *random_cases.RESOURCES])
             request = Request(caller, random.choice(KNOWN), resource)
-            assert not _can(made, user.id, resources, request) or found.untold or request.action in could
+            assert not _can(access, user.id, resources, request) or found.untold or request.action in could
 
 
-def _can(made: Grants, user_id: str, resources: OfResources, request: Request) -> bool:
+def _can(access: Access, user_id: str, resources: OfResources, request: Request) -> bool:
     policy = governing(resources, request.resource)
-    return bool(Access(made).policies_of(user_id).beside(policy.policy if policy else None).decide(request))
+    return bool(access.policies_of(user_id).beside(policy.policy if policy else None).decide(request))
 
 
 @given(SEEDS)
@@ -146,6 +147,7 @@ def test_rows_beside_policies_of_resources_are_true(seed: int) -> None:
     """What a row without conditions has `unlimited` is allowed, and nothing is allowed that no row is about."""
     random = Random(seed)
     made, resources = grants(random, users=3, groups=1, policies=3), put(of_resources(random))
+    access = Access(made)
     for owned in made.granted.values():  # inline policies have the same name everywhere
         for n, (policy, how) in enumerate(owned):
             owned[n] = replace(policy, name=policy.label), how
@@ -159,7 +161,7 @@ def test_rows_beside_policies_of_resources_are_true(seed: int) -> None:
             request = Request(caller, asked["action"], asked["resource"], context=asked["context"])
             knowing = replace(caller, facts={**caller.facts, **{k.lower(): v for k, v in asked["context"].items()}})
             about = [row for row in told if _row_is_about_request(row, held, resources, asked, knowing)]
-            if _can(made, user.id, resources, request):
+            if _can(access, user.id, resources, request):
                 assert any(row["Limits"] != NOTHING for row in about)
             else:
                 assert not any(row["Limits"] == UNLIMITED and not row["Conditions"] for row in about)
