@@ -109,26 +109,36 @@ def test_a_dry_run_appends_nothing(ledger: Ledger) -> None:
     assert ledger.database.connection.execute("SELECT FROM iamledger.requests WHERE request_id = 'r'").fetchall() == []
 
 
-HASHED = '[{"type":"X","version":1,"tags":[],"context":{},"data":{},"body":"%s"}]'
+HASHED = '[{"type":"X","version":1,"tags":[],"context":{},"data":{},"body":"%s","personal":null}]'
 
 
 @pytest.mark.parametrize(
-    ("events", "refused"),
+    ("events", "refused", "column"),
     [
-        (None, psycopg.errors.NotNullViolation),
-        ("{}", psycopg.errors.InvalidParameterValue),
-        ("[]", psycopg.errors.CheckViolation),
-        ("[1]", psycopg.errors.NotNullViolation),
-        *[(HASHED % body, psycopg.errors.NotNullViolation) for body in ("00", "0" * 63 + "x", "0" * 65, "A" * 64)],
+        (None, psycopg.errors.NotNullViolation, "head"),
+        ("{}", psycopg.errors.InvalidParameterValue, None),
+        ("[]", psycopg.errors.CheckViolation, None),
+        ("[1]", psycopg.errors.NotNullViolation, "type"),
+        *[
+            (HASHED % body, psycopg.errors.NotNullViolation, "leaf_hash")
+            for body in ("", "00", "0" * 63 + "x", "0" * 65, "A" * 64)
+        ],
     ],
 )
 def test_the_database_takes_no_append_without_events_and_their_hashes(
-    ledger: Ledger, events: str | None, refused: type[Exception]
+    ledger: Ledger, events: str | None, refused: type[psycopg.Error], column: str | None
 ) -> None:
     connection = ledger.database.connection
-    with pytest.raises(refused):
+    with pytest.raises(refused) as error:
         connection.execute("SELECT iamledger.append(%s, %s, 'r', 'f', NULL, NULL, false, NULL)", (ACCOUNT, events))
+    assert error.value.diag.column_name == column
     assert store.head(connection, ACCOUNT).position == 1
+
+
+def test_the_database_takes_such_an_append_with_a_hash(ledger: Ledger) -> None:
+    connection, events = ledger.database.connection, HASHED % ("0123456789abcdef" * 4)
+    connection.execute("SELECT iamledger.append(%s, %s, 'r', 'f', NULL, NULL, false, NULL)", (ACCOUNT, events))
+    assert store.head(connection, ACCOUNT).position == 2
 
 
 # Several commands at once.

@@ -6,27 +6,21 @@ alone, which read, parse and hash what the check reads, and compare nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from time import perf_counter
 
-import orjson
-
+from benchmarks.least import Hashed, RowsRead
 from benchmarks.measuring import SeenMemory, in_child, interleaved, watched_family
 from benchmarks.report import Bar, Result
 from benchmarks.run import Ledgers, Run, live
 from iamledger.engine.catchup import catch_up
-from iamledger.engine.compile import Table
-from iamledger.engine.verify import found_rows
 from iamledger.replay import STRETCH, default_jobs, replay
-from iamledger.replay.hashes import CHECKED, streamed
-from iamledger.replay.reading import Reading
 from iamledger.replay.rows import grouped
 from iamledger.replay.workers import Task, run_divided, snapshot
-from iamledger.store import Connection, connect, head
+from iamledger.store import connect, head
 
 EVENTS, ACCOUNTS = 1_000_000, 1
 
@@ -104,61 +98,18 @@ def read(url: str, accounts: list[str], rows: bool) -> Replayed:
     """The least that must be done to every ledger."""
     events = 0
     with connect(url) as connection:
-        tables = live(connection) if rows else ()
+        tables = live(connection)
+        for account_id in accounts:
+            catch_up(connection, account_id, tables)
+        compared = tables if rows else ()
         begun = perf_counter()
         for account_id in accounts:
             upto = head(connection, account_id).position
             with snapshot(connection):
                 tasks: list[Task] = [
-                    *(_RowsRead(account_id, group, upto) for group in grouped(connection, account_id, upto, tables)),
-                    *(_Hashed(account_id, after, min(after + STRETCH, upto)) for after in range(0, upto, STRETCH)),
+                    *(RowsRead(account_id, group, upto) for group in grouped(connection, account_id, upto, compared)),
+                    *(Hashed(account_id, after, min(after + STRETCH, upto)) for after in range(0, upto, STRETCH)),
                 ]
                 run_divided(connection, url, tasks, default_jobs(), lambda _done: None)
             events += upto
     return Replayed(perf_counter() - begun, None, events)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hashed:
-    """The events of a stretch: read, parsed, made canonical; hashed as body, leaf, node of the tree and personal value."""
-
-    account_id: str
-    after: int
-    upto: int
-
-    def run(self, connection: Connection, _tell: Callable[[int], None]) -> None:
-        loads, dumps, hashed, sort = orjson.loads, orjson.dumps, sha256, orjson.OPT_SORT_KEYS
-        stretch = {"account": self.account_id, "after": self.after, "upto": self.upto}
-        for chunk in streamed(connection, CHECKED, stretch):
-            for _position, leaf, _time, type_, version, tags, context, data, _personal, salt, told, data_told in chunk:
-                content = {
-                    "context": loads(context),
-                    "data": loads(data),
-                    "tags": tags,
-                    "type": type_,
-                    "version": version,
-                }
-                hashed(dumps(content, None, sort)).hexdigest()
-                hashed(leaf * 6).digest()  # a leaf's entry is as long
-                hashed(leaf * 2).digest()  # and so is a node
-                for text in (told, data_told):
-                    if salt is not None and text != "{}":
-                        hashed(dumps(loads(text), None, sort)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class _RowsRead:
-    """The events that a group of projections listens to, read and parsed; and all of their rows, read and packed."""
-
-    account_id: str
-    tables: Sequence[Table]
-    upto: int
-
-    def run(self, connection: Connection, _tell: Callable[[int], None]) -> None:
-        reading = Reading([table.projection for table in self.tables])
-        for chunk in streamed(connection, reading.statement, reading.parameters(self.account_id, self.upto)):
-            for row in chunk:
-                orjson.loads(row[4])
-        for table in self.tables:
-            for _ in found_rows(connection, self.account_id, table, self.upto):
-                pass

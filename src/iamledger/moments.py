@@ -34,9 +34,7 @@ def moment(connection: store.Connection, account_id: str, text: str) -> Moment:
         position = store.position_at(connection, account_id, time)
     except store.TimeInFuture:
         what = f"the end of {text} in UTC" if _is_date(text) else text
-        raise InvalidInput(
-            f"{what[0].upper()}{what[1:]} has not come yet. Leave --as-of out, or give a time that has passed."
-        ) from None
+        raise InvalidInput(f"{what[0].upper()}{what[1:]} has not come yet. Give a time that has passed.") from None
     if position == 0:
         first = store.read(connection, account_id, limit=1)
         begins = f", at {iso(first[0].recorded_at)}" if first else ""

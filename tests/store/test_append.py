@@ -399,6 +399,8 @@ class TestOpening:
     def test_an_account_is_twelve_digits(self, connection: Connection, account: str) -> None:
         with pytest.raises(psycopg.errors.CheckViolation):
             append(connection, account, event(), opens=True)
+        with pytest.raises(store.NoLedger, match=f"no ledger for account {account}$"):
+            append(connection, account, event())
 
 
 class TestClock:
@@ -436,6 +438,21 @@ class TestClock:
             ours = waiting(connection, lambda: append(connection, account, event()))
             released_at = now(other)
         assert ours.result().recorded_at > released_at
+
+    def test_an_opening_that_waited_for_one_that_was_rolled_back_reads_it_then(
+        self, connection: Connection, other: Connection, waiting: Waiting
+    ) -> None:
+        account = new_account()
+        with other.transaction(force_rollback=True):
+            append(other, account, event(), opens=True)
+            ours = waiting(connection, lambda: append(connection, account, event(), event(), opens=True))
+            released_at = now(other)
+        appended = ours.result()
+        assert (appended.first, appended.last) == (1, 2)
+        assert appended.recorded_at > released_at + timedelta(microseconds=1)
+        assert store.head(connection, account) == store.Head(2, appended.recorded_at)
+        times = [e.recorded_at for e in store.read(connection, account)]
+        assert times == [appended.recorded_at - timedelta(microseconds=1), appended.recorded_at]
 
 
 class TestSecrets:

@@ -29,7 +29,7 @@ class CommandGroup(TyperGroup):
 
 
 _WHOLE = 1000
-"""Characters of a summary; the first sentence ends it."""
+"""Characters of a summary: more than any has."""
 
 
 def commands(about: str) -> typer.Typer:

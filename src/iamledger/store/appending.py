@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
+
 from iamledger.store.canonical import canonical
 from iamledger.store.connection import Connection, rows_of
-from iamledger.store.errors import translated
+from iamledger.store.errors import NoLedger, translated
 from iamledger.store.events import Context, NewEvent, Query, encode, query_json
 
 
@@ -74,21 +76,23 @@ def append(
     """
     if not events:
         raise ValueError("an append needs at least one event")
-    with translated():
-        ((appended,),) = rows_of(
-            connection,
-            "SELECT iamledger.append(%s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                account_id,
-                encode(events, context),
-                request.id,
-                request.fingerprint,
-                query_json(condition.boundary) if condition else None,
-                str(condition.after) if condition else None,
-                "t" if opens else "f",
-                _secrets_json(secrets),
-            ),
-        )
+    parameters = (
+        account_id,
+        encode(events, context),
+        request.id,
+        request.fingerprint,
+        query_json(condition.boundary) if condition else None,
+        str(condition.after) if condition else None,
+        "t" if opens else "f",
+        _secrets_json(secrets),
+    )
+    try:
+        with translated():
+            ((appended,),) = rows_of(connection, "SELECT iamledger.append(%s, %s, %s, %s, %s, %s, %s, %s)", parameters)
+    except psycopg.errors.CheckViolation as error:
+        if opens or error.diag.constraint_name != "account_number_check":
+            raise
+        raise NoLedger(f"no ledger for account {account_id}") from None
     first, last, recorded_at = appended.split(" ")
     return Appended(int(first), int(last), datetime.fromisoformat(recorded_at))
 

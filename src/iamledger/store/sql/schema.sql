@@ -31,11 +31,11 @@ BEGIN
                          + (excluded.head - 1) * interval '1 microsecond'
     RETURNING l.head - jsonb_array_length(p_events) + 1, l.head, l.recorded_at INTO v_first, v_last, v_time;
 
-    IF p_opens IS DISTINCT FROM (v_first = 1)
+    IF v_first = 1 OR p_opens IS NOT FALSE
        OR v_first - 1 > coalesce(p_after, 0) AND p_boundary IS NOT NULL
        OR v_first > v_last
        OR v_time > clock_timestamp() + interval '5 minutes'
-    THEN  -- what is mostly not so, and may be an error
+    THEN  -- what is mostly not so: an opening, or what may be an error
         IF v_first > v_last THEN
             RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
         ELSIF v_first = 1 AND p_opens IS NOT TRUE THEN
@@ -51,6 +51,9 @@ BEGIN
               AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
             RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
                 USING ERRCODE = 'IL002';
+        ELSIF v_first = 1 THEN
+            UPDATE iamledger.ledgers AS l SET recorded_at = clock_timestamp() + (v_last - 1) * interval '1 microsecond'
+             WHERE l.account_id = p_account RETURNING l.recorded_at INTO v_time;
         END IF;
     END IF;
 

@@ -7,7 +7,7 @@
 CREATE SCHEMA iamledger;
 
 -- Domains, where a CHECK would do: that of a table is parsed again by each statement that writes there, a domain's once a
--- session, and not at all where the column keeps its value.
+-- session.
 CREATE DOMAIN iamledger.account_number AS text CHECK (length(VALUE) = 12 AND translate(VALUE, '0123456789', '') = '');
 CREATE DOMAIN iamledger.named_values AS jsonb CHECK (jsonb_typeof(VALUE) = 'object');
 CREATE DOMAIN iamledger.ledger_position AS bigint CHECK (VALUE > 0);

@@ -27,13 +27,15 @@ $$;
 --
 -- Errors: IL001 the request id was used before (unique_violation of requests_pkey means the same); IL002 the condition
 -- failed; IL003 no such ledger; IL004 the ledger exists already; IL005 the server's clock is more than five minutes behind
--- the ledger's head; check_violation for no event at all; not_null_violation for a body that is no hash.
+-- the ledger's head; check_violation for no event at all, or an account that is not twelve digits; not_null_violation for
+-- no array of events, or a body that is no hash.
 --
 -- The head's lock is taken in one statement and the condition checked in a later one. Were both in one statement, the
 -- check would run on the snapshot from before the wait, and the conflicting event would be written.
 -- The clock is read after the lock was obtained, too: ON CONFLICT DO UPDATE locks the row before it computes new values.
 -- An UPDATE computes them before it waits for a row, so its time could lie before one that position_at has answered for
--- during the wait.
+-- during the wait. So does an INSERT that waits for another of the same row and then goes on, since that was rolled back:
+-- an opening reads the clock once more.
 -- As few statements and expressions as can be: each is prepared for execution again by every call.
 CREATE FUNCTION iamledger.append(
     p_account text, p_events jsonb, p_request text, p_fingerprint text,
@@ -53,11 +55,11 @@ BEGIN
                          + (excluded.head - 1) * interval '1 microsecond'
     RETURNING l.head - jsonb_array_length(p_events) + 1, l.head, l.recorded_at INTO v_first, v_last, v_time;
 
-    IF p_opens IS DISTINCT FROM (v_first = 1)
+    IF v_first = 1 OR p_opens IS NOT FALSE
        OR v_first - 1 > coalesce(p_after, 0) AND p_boundary IS NOT NULL
        OR v_first > v_last
        OR v_time > clock_timestamp() + interval '5 minutes'
-    THEN  -- what is mostly not so, and may be an error
+    THEN  -- what is mostly not so: an opening, or what may be an error
         IF v_first > v_last THEN
             RAISE EXCEPTION 'an append needs events' USING ERRCODE = 'check_violation';
         ELSIF v_first = 1 AND p_opens IS NOT TRUE THEN
@@ -73,6 +75,9 @@ BEGIN
               AND EXISTS (SELECT FROM iamledger.matching(p_account, p_boundary, coalesce(p_after, 0))) THEN
             RAISE EXCEPTION 'an event of the consistency boundary came after position %', p_after
                 USING ERRCODE = 'IL002';
+        ELSIF v_first = 1 THEN
+            UPDATE iamledger.ledgers AS l SET recorded_at = clock_timestamp() + (v_last - 1) * interval '1 microsecond'
+             WHERE l.account_id = p_account RETURNING l.recorded_at INTO v_time;
         END IF;
     END IF;
 
