@@ -1,4 +1,4 @@
-"""The least that a verification must do, as tasks of workers, which import this and nothing of the rest of the benchmarks."""
+"""The least that a verification must do, as tasks of workers, which import nothing of the other benchmarks."""
 
 from __future__ import annotations
 

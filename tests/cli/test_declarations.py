@@ -188,7 +188,7 @@ def test_what_can_be_seen_to_be_wrong_is_refused_before_anything_is_done(acme: P
         ("  '12': \n", "ValidationError: 1 validation error detected: Value '12' at 'accountId'"),
         (
             "  beta: {usrs: }\n",
-            "InvalidInput: file.yaml, line 5, column 10: account beta has no 'usrs'; did you mean",
+            "InvalidInput: file.yaml, line 5, column 10: account beta can have no 'usrs'; did you mean",
         ),
     ):
         ran = refused(acme, "apply", written(acme, BOB + second))

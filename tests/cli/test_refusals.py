@@ -133,6 +133,7 @@ MALFORMED: list[tuple[str, Sequence[str]]] = [
     (USAGE, ["audit", "log", "--stale"]),
     (USAGE, ["access-key", "create", "alice", "--save", "/nowhere/at/all.csv"]),
     (USAGE, ["access-key", "create", "alice", "--save", "/"]),
+    (USAGE, ["access-key", "create", "alice", "--save", "-"]),
 ]  # fmt: skip
 
 
@@ -282,7 +283,24 @@ def test_a_rebuild_tells_for_which_accounts_it_stopped_before_an_event(acme: Pro
     assert "put right" not in verified.err, "there is no drift"
 
 
-def test_changes_have_no_form_in_csv(acme: Program) -> None:
-    ran = acme("audit", "log", "--patch", "--output", "csv")
-    assert (ran.status, ran.out) == (2, "")
-    assert "use --output json" in ran.err
+def test_changes_have_no_form_in_csv_and_fit_in_no_line(acme: Program) -> None:
+    for arguments, advice in (
+        (["--output", "csv"], "use --output json"),
+        (["--oneline"], "leave --oneline or --patch out"),
+    ):
+        ran = acme("audit", "log", "--patch", *arguments)
+        assert (ran.status, ran.out) == (2, "")
+        assert advice in " ".join(ran.err.split())
+
+
+def test_events_that_were_changed_are_not_taken_over_by_a_rebuild(acme: Program) -> None:
+    """Verifying warns of it; and a root that is expected proves something only of events that fit their hashes."""
+    whole = acme("audit", "replay", "-o", "json").json
+    assert acme("audit", "replay", "--expect-root", whole["Root"], "-o", "json").json["Verified"]
+    acme.rows("SET session_replication_role = replica; UPDATE iamledger.events SET version = 2 WHERE position = 2")
+    ran = acme("projection", "verify")
+    assert ran.status == 1
+    assert "Do not rebuild" in ran.err
+    assert "put right" not in ran.err
+    assert acme("audit", "replay", "-o", "json").json["Root"] == whole["Root"]
+    assert acme("audit", "replay", "--expect-root", whole["Root"]).status == 1

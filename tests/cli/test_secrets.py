@@ -277,6 +277,16 @@ def test_a_file_is_never_overwritten(acme: Program) -> None:
     assert sealed(acme) == []
 
 
+def test_a_repeat_needs_no_other_file(acme: Program) -> None:
+    command = ("access-key", "create", "alice", "--save", "key.csv", "--request-id", "one")
+    acme.did(*command)
+    saved = (acme.folder / "key.csv").read_text()
+    again = acme(*command)
+    assert (again.status, again.lines[0]) == (0, "Done before: Created an access key for user alice.")
+    assert (acme.folder / "key.csv").read_text() == saved
+    assert len(sealed(acme)) == 1
+
+
 def test_no_file_is_left_if_no_secret_was_issued(acme: Program) -> None:
     acme.did("access-key", "create", "alice", "--request-id", "one")
     for arguments, status in (

@@ -135,7 +135,7 @@ def changed(before: str, after: str) -> str:
         ("service: warehouse\nactions: {}\n", "line 2, column 10: a service has at least one action"),
         (changed("service: warehouse", "service: store"), "line 1, column 10: the service is store, so the file must be"),
         (changed("service: warehouse", "service: Ware house"), "column 10: 'Ware house' is no prefix of actions"),
-        (changed("name:", "nmae:"), "line 2, column 1: the file has no 'nmae'; did you mean name?"),
+        (changed("name:", "nmae:"), "line 2, column 1: the file can have no 'nmae'; did you mean name?"),
         (changed("access_level: Read", "access_level: Reed"), "column 19: 'Reed' is no access level; did you mean Read"),
         (changed("    access_level: Read\n", ""), "line 4, column 3: the action GetItem has no access_level; write"),
         (changed("  GetItem:", "  warehouse:GetItem:"), "line 4, column 3: 'warehouse:GetItem' is no name of an action"),

@@ -56,7 +56,7 @@ def create(
     """Issue an access key. Its secret is shown now and never again. With --if-not-exists: unless the user has a key."""
     from iamledger.iam.access_key import create_access_key
 
-    with _secret_file(save, to.dry_run) as file:
+    with _secret_file(save, to) as file:
         outcome = to.execute(create_access_key, user=user, if_none=to.if_not_exists)
         if not outcome.events:
             to.tell(outcome, f"User {user} has a key.")
@@ -133,11 +133,12 @@ def rotate(
     """
     from iamledger.iam.access_key import AccessKeyRotated, rotate_access_key
 
-    with _secret_file(save, to.dry_run) as file:
-        outcome = to.execute(rotate_access_key, user=user, grace=duration(grace))
+    with _secret_file(save, to) as file:
+        lasts = duration(grace)
+        outcome = to.execute(rotate_access_key, user=user, grace=lasts)
         (old,) = (event for event in outcome.events if isinstance(event, AccessKeyRotated))
-        until = f"{old.usable_until:%Y-%m-%dT%H:%M:%SZ}"
-        _tell_issued(to, outcome, f"Rotated: {old.access_key_id} of user {user} is usable until {until}.", file, save)
+        end = f"is usable until {old.usable_until:%Y-%m-%dT%H:%M:%SZ}" if lasts else "is not usable any more"
+        _tell_issued(to, outcome, f"Rotated: {old.access_key_id} of user {user} {end}.", file, save)
 
 
 @app.command(epilog="Example: iamledger access-key revoke AKIA… -r keyCompromise --suspected-since 2026-11-20T08:00Z")
@@ -204,9 +205,20 @@ def duration(text: str) -> timedelta:
 
 
 @contextmanager
-def _secret_file(path: Path | None, dry_run: bool) -> Iterator[TextIO | None]:
-    """A new file for a secret, opened before the key is issued; removed again if nothing was written to it."""
-    if path is None or dry_run:
+def _secret_file(path: Path | None, to: Writing) -> Iterator[TextIO | None]:
+    """A new file for a secret, opened before the key is issued; removed again if nothing was written to it.
+
+    None if there will be no secret: it was written when the request was first made, perhaps to that very file.
+    """
+    from iamledger.store import is_recorded
+
+    if path is not None and str(path) == "-":
+        message = "a secret is saved to a file only; without this option it is shown"
+        raise typer.BadParameter(message, param_hint="--save")
+    if path is None or to.dry_run:
+        yield None
+        return
+    if to.request_id is not None and is_recorded(to.database.connection, to.account_id, to.request_id):
         yield None
         return
     try:
@@ -247,4 +259,4 @@ def _tell_issued(to: Writing, outcome: Outcome, did: str, file: TextIO | None, s
     if secret is not None:
         note("The secret cannot be shown again. Keep it safe." if file is None else "The secret is in that file alone.")
     elif not to.dry_run:
-        note("The secret was shown once and cannot be shown again. If it is lost, revoke the key and create another.")
+        note("The secret was told then and cannot be told again. If it is lost, revoke the key and create another.")

@@ -84,6 +84,8 @@ def log(
         raise typer.BadParameter("it shows what is still to come; leave --as-of and --until out", param_hint="--follow")
     if patch and at.output is Output.CSV:
         raise typer.BadParameter("changes have no form in CSV; use --output json", param_hint="--patch")
+    if patch and oneline and at.output is not Output.JSON:
+        raise typer.BadParameter("changes do not fit in a line; leave --oneline or --patch out", param_hint="--patch")
     from iamledger.history import Filter, find
     from iamledger.moments import parse_time
 
@@ -105,7 +107,7 @@ def log(
     shown = events[:limit][::-1] if follow else events[:limit]
     _show(at, shown, patch=patch, oneline=oneline, position=upto, extra={"More": more})
     if more and at.output is Output.TABLE:
-        note(f"There are more than {limit} event{'s' if limit > 1 else ''}; show more with --limit.")
+        note("There are more events; show them with --limit.")
     if follow:
         _follow(at, wanted, upto, patch=patch, oneline=oneline)
 
@@ -176,7 +178,8 @@ VerifyOption = Annotated[
     bool, typer.Option("--verify", help="Check order, hashes, tags, and every row of every projection.")
 ]
 RootOption = Annotated[
-    str | None, typer.Option("--expect-root", metavar="BASE64", help="Refuse if the Merkle root is another.")
+    str | None,
+    typer.Option("--expect-root", metavar="BASE64", help="Verify, and refuse if the Merkle root is another."),
 ]
 
 
@@ -197,6 +200,7 @@ def replay(
         raise typer.BadParameter("a Merkle root is 32 bytes in base64", param_hint="--expect-root")
     from base64 import b64encode
 
+    verify = verify or root is not None  # a root is made of the hashes that are kept, which must fit their events
     seen = _replayed(session, until, verify, jobs)
     root_text = b64encode(seen.root).decode()
     if root is not None and root != root_text:
@@ -208,7 +212,8 @@ def replay(
     if seen.findings:
         for finding in seen.findings:
             note(f"Finding: {finding}", "bad")
-        note(f"{len(seen.findings)} findings. The ledger or a projection is not as it was written.")
+        found = len(seen.findings)
+        note(f"{found} finding{'' if found == 1 else 's'}. The ledger or a projection is not as it was written.")
         raise typer.Exit(1)
 
 

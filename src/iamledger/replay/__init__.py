@@ -45,6 +45,8 @@ class Replay:
     rows: dict[str, int] = field(default_factory=dict)
     verified: bool = False
     findings: list[str] = field(default_factory=list)
+    events_changed: bool = False
+    """Some of the findings are about events, which are not as they were written; a rebuild would take them over."""
     stopped: list[str] = field(default_factory=list)
     """Projections that have stopped before an event; each has a finding."""
 
@@ -113,6 +115,7 @@ def _joined(connection: Connection, account_id: str, upto: int, stretches: Seque
         seen.first_at = seen.first_at or stretch.first_at
         seen.size, seen.last_at = stretch.size, stretch.last_at
         seen.findings += stretch.findings
+        seen.events_changed |= bool(stretch.findings)
     if not all(tree.join(more) for more in trees):
         tree = whole_tree(connection, account_id, upto)
     seen.root = tree.root()

@@ -43,7 +43,7 @@ class YamlReader:
             if key not in known:
                 close = get_close_matches(key, sorted(known), 1)
                 advice = f"did you mean {close[0]}?" if close else f"it may have {', '.join(sorted(known))}"
-                raise self.wrong(named, f"{of} has no {key!a}; {advice}")
+                raise self.wrong(named, f"{of} can have no {key!a}; {advice}")
             found[key] = value
         return found
 
