@@ -72,7 +72,7 @@ class Urls:
 
 
 @pytest.fixture(scope="session")
-def template(server: str) -> Iterator[str]:
+def template(request: pytest.FixtureRequest, server: str) -> Iterator[str]:
     """The name of a migrated database that is copied for each test that wants its own."""
     name = f"iamledger_template_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as admin:
@@ -87,7 +87,10 @@ def template(server: str) -> Iterator[str]:
         with connect(make_conninfo(server, dbname=name, options="-c role=iamledger_owner"), role=None) as owner:
             migrate(owner)
         yield name
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        if request.config.getoption(
+            "--server"
+        ):  # else it goes with the server; and dropping waits for a checkpoint of all
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
